@@ -1,0 +1,123 @@
+/**
+ * The FX week, anchored to New York: it opens on Sunday, breaks once a day and closes on Friday afternoon.
+ *
+ * Hours are dated data, not constants (they moved in 2021), and New York's daylight saving is computed here
+ * from its rule, so that the core needs no time-zone database: since 2007 clocks go forward on the second
+ * Sunday of March and back on the first Sunday of November, both at 02:00, when the market is closed.
+ */
+import { DAY_MS, HOUR_MS, MINUTE_MS, instantOf } from './time.ts';
+import type { Instant } from './time.ts';
+
+/** Opening hours from a date on; `open` and `close` are minutes after New York midnight. */
+export interface TradingHours {
+  readonly from: Instant;
+  /** Minute at which each session opens (Sunday to Thursday), 17:00 = 1020. */
+  readonly openMinute: number;
+  /** Minute at which each session closes on the next day (Monday to Friday). */
+  readonly closeMinute: number;
+}
+
+export interface TradingCalendar {
+  /** Dated hours; the latest row that is not in the future holds. */
+  readonly hours: readonly TradingHours[];
+  /** Open on every minute, for practice against the local broker on a day when the market is not. */
+  readonly alwaysOpen: boolean;
+}
+
+/** The trading day and the financing day both turn at 17:00 New York. */
+const TRADING_DAY_MINUTE = 17 * 60;
+const FRIDAY = 5;
+const SATURDAY = 6;
+
+/** Day of the week (0 Sunday) of a UTC day number. */
+const weekdayOf = (dayNumber: number): number => (((dayNumber + 4) % 7) + 7) % 7;
+
+function nthSundayUtc(year: number, month: number, nth: number): number {
+  const first = Date.UTC(year, month, 1);
+  const weekday = weekdayOf(first / DAY_MS);
+  return first + (((7 - weekday) % 7) + 7 * (nth - 1)) * DAY_MS;
+}
+
+/** New York's offset from UTC in minutes: -240 in summer, -300 in winter. */
+export function newYorkOffsetMinutes(at: Instant): -240 | -300 {
+  const year = new Date(at).getUTCFullYear();
+  const summerFrom = nthSundayUtc(year, 2, 2) + 7 * HOUR_MS;
+  const summerUntil = nthSundayUtc(year, 10, 1) + 6 * HOUR_MS;
+  return at >= summerFrom && at < summerUntil ? -240 : -300;
+}
+
+/** New York's clock: its day number since 1970, day of the week (0 Sunday) and minute of the day. */
+export function newYorkClock(at: Instant): { readonly day: number; readonly weekday: number; readonly minute: number } {
+  const local = at + newYorkOffsetMinutes(at) * MINUTE_MS;
+  const day = Math.floor(local / DAY_MS);
+  return { day, weekday: weekdayOf(day), minute: Math.floor((local - day * DAY_MS) / MINUTE_MS) };
+}
+
+/** The instant of a New York day and minute; well defined because the market is closed when clocks change. */
+export function newYorkInstant(day: number, minute: number): Instant {
+  const local = day * DAY_MS + minute * MINUTE_MS;
+  const winter = instantOf(local + 300 * MINUTE_MS);
+  return newYorkOffsetMinutes(winter) === -300 ? winter : instantOf(local + 240 * MINUTE_MS);
+}
+
+/** @throws RangeError when no row reaches back to `at`: such a calendar is incomplete. */
+function hoursAt(calendar: TradingCalendar, at: Instant): TradingHours {
+  let found: TradingHours | undefined;
+  for (const hours of calendar.hours) if (hours.from <= at && (found === undefined || hours.from > found.from)) found = hours;
+  if (found === undefined) throw new RangeError(`the trading calendar has no hours for ${new Date(at).toISOString()}: add a row that begins earlier`);
+  return found;
+}
+
+/** Is the market open at this instant by the calendar? The broker's `tradeable` flag still has the last word. */
+export function isMarketOpen(calendar: TradingCalendar, at: Instant): boolean {
+  if (calendar.alwaysOpen) return true;
+  const hours = hoursAt(calendar, at);
+  const { weekday, minute } = newYorkClock(at);
+  if (weekday === SATURDAY) return false;
+  const afterOpen = minute >= hours.openMinute;
+  if (weekday === 0) return afterOpen;
+  const beforeClose = minute < hours.closeMinute;
+  return weekday === FRIDAY ? beforeClose : afterOpen || beforeClose;
+}
+
+/** Did a weekend begin between two instants (a Friday close in the half-open span)? */
+export function spansWeekend(calendar: TradingCalendar, from: Instant, until: Instant): boolean {
+  if (calendar.alwaysOpen) return false;
+  for (let day = newYorkClock(from).day; ; day += 1) {
+    const close = newYorkInstant(day, hoursAt(calendar, from).closeMinute);
+    if (close > until) return false;
+    if (weekdayOf(day) === FRIDAY && close >= from) return true;
+  }
+}
+
+/** Open minutes in [from, until), counted minute by minute; the bound keeps a hostile span from stalling. */
+export function openMinutesBetween(calendar: TradingCalendar, from: Instant, until: Instant, minutesMax = 8 * 1440): number {
+  if (until - from > minutesMax * MINUTE_MS) throw new RangeError(`a span of ${(until - from) / MINUTE_MS} minutes is over ${minutesMax}`);
+  let count = 0;
+  for (let at = from; at < until; at = instantOf(at + MINUTE_MS)) if (isMarketOpen(calendar, at)) count += 1;
+  return count;
+}
+
+/** The last 17:00 New York at or before `at`: where the trading day began. */
+export function tradingDayStart(at: Instant): Instant {
+  const { day, minute } = newYorkClock(at);
+  return newYorkInstant(minute >= TRADING_DAY_MINUTE ? day : day - 1, TRADING_DAY_MINUTE);
+}
+
+/** Is `at` between the given minute of a New York Friday and the Sunday open? */
+export function isWeekendHold(calendar: TradingCalendar, at: Instant, fridayMinute: number): boolean {
+  if (calendar.alwaysOpen) return false;
+  const { weekday, minute } = newYorkClock(at);
+  if (weekday === FRIDAY) return minute >= fridayMinute;
+  return weekday === SATURDAY || (weekday === 0 && minute < hoursAt(calendar, at).openMinute);
+}
+
+/** OANDA's hours: measured on quotes of 2014 to 2020, and as published from November 2021 and December 2024 on. */
+export const OANDA_CALENDAR: TradingCalendar = {
+  alwaysOpen: false,
+  hours: [
+    { from: instantOf(0), openMinute: 17 * 60, closeMinute: 17 * 60 },
+    { from: instantOf(Date.UTC(2021, 10, 29)), openMinute: 17 * 60 + 3, closeMinute: 16 * 60 + 58 },
+    { from: instantOf(Date.UTC(2024, 11, 25)), openMinute: 17 * 60 + 5, closeMinute: 16 * 60 + 59 },
+  ],
+};

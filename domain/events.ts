@@ -1,0 +1,278 @@
+/**
+ * The catalogue of everything that is ever logged.
+ *
+ * Event names, fields and versions are a storage format: what is written here stays readable for as long as a
+ * log exists. To change an event, raise its version and add an upcaster; never edit a released schema.
+ * Decimals are strings, times are the RFC 3339 strings they came as, and no float is ever stored.
+ */
+import { z } from 'zod';
+import { ACTIONS } from './policy.ts';
+
+const decimal = z.string().regex(/^-?\d+(\.\d+)?$/, 'must be a plain decimal in a string');
+const time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/, 'must be an RFC 3339 UTC time');
+const transactionId = z.string().regex(/^[1-9]\d*$/, 'must be a broker transaction id');
+const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex');
+const text = z.string().max(2_000);
+const instrument = z.string().regex(/^[A-Z]{3}_[A-Z]{3}$/, 'must be a pair such as EUR_USD');
+const count = z.int().nonnegative();
+const integer = z.int();
+const ohlc = z.strictObject({ open: decimal, high: decimal, low: decimal, close: decimal });
+
+const bar = z.strictObject({
+  instrument,
+  granularity: z.literal('M1'),
+  /** Start of the minute. */
+  start: time,
+  bid: ohlc,
+  ask: ohlc,
+  /** Number of prices in the minute. */
+  volume: count,
+});
+
+/** One guard's verdict: what it saw, what it allows, and what is left (negative when it denied). */
+const guardVerdict = z.strictObject({ guard: z.string(), passed: z.boolean(), value: z.string(), limit: z.string(), distance: z.string().nullable() });
+
+const quote = z.strictObject({ bid: decimal, ask: decimal, time, tradeable: z.boolean() });
+
+const search = z.strictObject({
+  simulations: count,
+  discount: decimalText(),
+  priors: z.array(decimalText()),
+  visits: z.array(count),
+  q: z.array(decimalText()),
+  rawRootValue: decimalText(),
+  searchRootValue: decimalText(),
+  /** Heads of every expansion in order, float32 little-endian, base64. */
+  headsBase64: z.string(),
+});
+
+/** A float written as its shortest round-trip text, exponent allowed: it is evidence, never money. */
+function decimalText() {
+  return z.string().regex(/^-?\d+(\.\d+)?(e[+-]\d+)?$/, 'must be a number in a string');
+}
+
+export const ORDER_LEGS = ['open', 'close'] as const;
+/** Why an order was meant. `policy` alone can open; everything else closes. */
+export const ORDER_CAUSES = ['policy', 'weekend', 'blind', 'lateFill', 'halt', 'disarm'] as const;
+export const MODES = ['OBSERVING', 'ARMED', 'REDUCING', 'HALTED'] as const;
+export const RECONCILIATION_TRIGGERS = ['startup', 'postTrade', 'interval', 'reconnect', 'gap', 'unknownOutcome', 'operator'] as const;
+export const DISPOSITIONS = ['flatten', 'hold'] as const;
+
+const orderKey = { clientOrderId: z.uuid() };
+
+const define = <Version extends number, Schema extends z.ZodType>(category: StreamCategory, version: Version, data: Schema) => ({ category, version, data });
+export type StreamCategory = 'bars' | 'ledger' | 'trading' | 'reconciliation' | 'safety' | 'daemon';
+
+export const CATALOGUE = {
+  /** A minute ended and the broker called its candle complete. The only bar that can trigger a decision. */
+  MarketBarClosed: define('bars', 1, bar),
+  /** A complete candle read later than its minute, to close a gap; it never triggers a decision. */
+  MarketBarBackfilled: define('bars', 1, bar),
+  /** Open minutes without a bar. */
+  MarketGapDetected: define('bars', 1, z.strictObject({
+    instrument,
+    from: time,
+    until: time,
+    openMinutes: count,
+    cause: z.enum(['weekend', 'break', 'noTicks', 'feed', 'daemonDown']),
+  })),
+
+  /** One transaction of the broker's ledger, verbatim as `sinceid` gave it; ids are contiguous. */
+  BrokerTransactionRecorded: define('ledger', 1, z.strictObject({ transactionId, body: z.record(z.string(), z.json()) })),
+  /** What was sent for an intent and what came back; never the Authorization header. */
+  BrokerExchangeRecorded: define('ledger', 1, z.strictObject({
+    ...orderKey,
+    method: z.enum(['POST', 'PUT']),
+    path: text,
+    requestBody: z.string(),
+    requestHash: hash,
+    status: integer.nullable(),
+    requestId: text.nullable(),
+    replyBody: z.string().nullable(),
+    replyTruncated: z.boolean(),
+    sentAt: time,
+    answeredAt: time.nullable(),
+  })),
+  /** A trade that we did not open is on the account. New exposure stops; nothing automatic touches it. */
+  ForeignTradeObserved: define('ledger', 1, z.strictObject({ tradeId: transactionId, instrument, units: decimal, transactionId })),
+
+  /** What the policy answered for one bar, and all that it saw. */
+  DecisionMade: define('trading', 1, z.strictObject({
+    decisionId: z.uuid(),
+    instrument,
+    barStart: time,
+    mode: z.enum(MODES),
+    policy: z.string(),
+    featureSetId: z.string(),
+    modelLabel: z.string(),
+    inputHash: hash,
+    mask: z.tuple([z.boolean(), z.boolean(), z.boolean(), z.boolean()]),
+    action: z.enum(ACTIONS),
+    rule: z.string(),
+    /** The last ledger id that the decision knew; an order is denied when it has moved. */
+    lastTransactionId: z.string(),
+    position: z.strictObject({
+      side: z.int().min(-1).max(1),
+      netPips: decimalText(),
+      barsSinceEntry: count,
+      peakPips: decimalText(),
+      drawdownPipsMax: decimalText(),
+      shadow: z.boolean(),
+    }),
+    search: search.nullable(),
+    draw: z.strictObject({ seed: integer, counter: count, value: decimalText() }).nullable(),
+  })),
+  /** A bar that could have had a decision and had none, with the reason. */
+  DecisionSkipped: define('trading', 1, z.strictObject({
+    instrument,
+    barStart: time,
+    reason: z.enum(['windowIncomplete', 'zeroDeviation', 'nonFinite', 'late', 'halted', 'notReady']),
+    detail: text,
+  })),
+  /** An order is meant; durable before a byte of it leaves. */
+  OrderIntended: define('trading', 1, z.strictObject({
+    ...orderKey,
+    decisionId: z.uuid().nullable(),
+    cause: z.enum(ORDER_CAUSES),
+    leg: z.enum(ORDER_LEGS),
+    instrument,
+    /** Signed: what the fill should add to the position. */
+    units: decimal,
+    /** The trade to close; null for an opening order. */
+    tradeId: transactionId.nullable(),
+    /** The price expected at decision time and the worst one allowed; null for a close. */
+    referencePrice: decimal.nullable(),
+    priceBound: decimal.nullable(),
+    stopLossDistance: decimal.nullable(),
+    /** Ledger id before sending: where to look when no answer comes. */
+    watermark: z.string(),
+    quote: quote.nullable(),
+    guards: z.array(guardVerdict),
+    method: z.enum(['POST', 'PUT']),
+    path: text,
+    requestBody: z.string(),
+    requestHash: hash,
+  })),
+  /** A guard stopped an order that the policy wanted. */
+  OrderDenied: define('trading', 1, z.strictObject({
+    decisionId: z.uuid().nullable(),
+    clientOrderId: z.uuid().nullable(),
+    cause: z.enum(ORDER_CAUSES),
+    leg: z.enum(ORDER_LEGS),
+    instrument,
+    units: decimal,
+    guard: z.string(),
+    guards: z.array(guardVerdict),
+  })),
+  /** The broker answered the request; what became of the order is the ledger's to say. */
+  OrderSubmitted: define('trading', 1, z.strictObject({ ...orderKey, status: integer, requestId: text.nullable() })),
+  /** No usable answer: the order may or may not live. Blocks new exposure until the ledger has answered. */
+  OrderOutcomeUnknown: define('trading', 1, z.strictObject({ ...orderKey, cause: z.enum(['timeout', 'connection', 'status', 'unparsable', 'crash']), detail: text })),
+  OrderAccepted: define('trading', 1, z.strictObject({ ...orderKey, orderId: transactionId, transactionId })),
+  /** Refused: by a transaction of the ledger, or (id null) by an answer that creates none. */
+  OrderRejected: define('trading', 1, z.strictObject({ ...orderKey, reason: text, transactionId: transactionId.nullable() })),
+  OrderFilled: define('trading', 1, z.strictObject({
+    ...orderKey,
+    transactionId,
+    units: decimal,
+    price: decimal,
+    tradeId: transactionId.nullable(),
+    pl: decimal,
+    financing: decimal,
+    /** Adverse pips against the reference price; negative when better. Null for closes. */
+    slippagePips: decimal.nullable(),
+    /** Slippage as a share of the distance to the price bound. Null for closes. */
+    slippageShare: decimal.nullable(),
+    /** True when the fill came more than one bar after its decision. */
+    late: z.boolean(),
+  })),
+  OrderCancelled: define('trading', 1, z.strictObject({ ...orderKey, reason: text, transactionId })),
+  /** The ledger stayed silent for the whole quiet period: the order is taken for never placed. */
+  OrderAbandoned: define('trading', 1, z.strictObject({ ...orderKey, watermark: z.string(), lastTransactionId: z.string(), quietMs: count })),
+  /** Our position changed by a fill that no working order of ours explains: a stop, a closeout, a hand. */
+  PositionAdjusted: define('trading', 1, z.strictObject({ instrument, transactionId, reason: text, tradeIds: z.array(transactionId), units: decimal, price: decimal, pl: decimal })),
+
+  ReconciliationCompleted: define('reconciliation', 1, z.strictObject({
+    reconciliationId: z.uuid(),
+    trigger: z.enum(RECONCILIATION_TRIGGERS),
+    startedAt: time,
+    durationMs: count,
+    /** Both sides were compared as of this ledger id; null when a query failed. */
+    transactionId: z.string().nullable(),
+    outcome: z.enum(['agreed', 'differed', 'failed']),
+    checks: z.array(z.string()),
+    discrepancies: count,
+    detail: text.nullable(),
+  })),
+  DiscrepancyDetected: define('reconciliation', 1, z.strictObject({
+    reconciliationId: z.uuid(),
+    kind: z.enum(['positionUnits', 'missingHere', 'missingThere', 'tradeUnits', 'pendingOrders', 'stopMissing', 'balance', 'unexplainedBalance', 'currency', 'hedging', 'account']),
+    subject: text,
+    local: text,
+    broker: text,
+    severity: z.enum(['warning', 'critical']),
+  })),
+
+  TradingArmed: define('safety', 1, z.strictObject({ operator: text, reason: text, worstLoss: decimal, currency: z.string() })),
+  TradingDisarmed: define('safety', 1, z.strictObject({ operator: text, reason: text })),
+  /** Back to OBSERVING by rule: first start, a restart without a position, a disarm whose position has closed. */
+  TradingObserving: define('safety', 1, z.strictObject({ cause: text })),
+  TradingReducing: define('safety', 1, z.strictObject({ cause: text })),
+  TradingHalted: define('safety', 1, z.strictObject({ cause: z.string(), detail: text, disposition: z.enum(DISPOSITIONS), actor: text })),
+  TradingResumed: define('safety', 1, z.strictObject({ operator: text, reason: text })),
+  /** Every operator command, obeyed or refused. */
+  ControlAccess: define('safety', 1, z.strictObject({ operator: text, verb: text, outcome: text })),
+
+  DaemonStarted: define('daemon', 1, z.strictObject({
+    epoch: count,
+    previousRun: z.enum(['none', 'clean', 'crashed']),
+    downMs: count,
+    build: z.string(),
+    nodeVersion: z.string(),
+    configHash: hash,
+    modelHash: hash,
+    modelLabel: z.string(),
+    accountId: z.string(),
+    environment: z.string(),
+  })),
+  DaemonStopped: define('daemon', 1, z.strictObject({ reason: text, exitCode: count })),
+  FeedConnected: define('daemon', 1, z.strictObject({ feed: z.enum(['pricing', 'transactions']) })),
+  FeedDisconnected: define('daemon', 1, z.strictObject({ feed: z.enum(['pricing', 'transactions']), detail: text })),
+  ModelLoaded: define('daemon', 1, z.strictObject({ modelHash: hash, modelLabel: z.string(), featureSetId: z.string(), trained: z.boolean() })),
+  ModelRejected: define('daemon', 1, z.strictObject({ check: z.string(), detail: text })),
+  AlertRaised: define('daemon', 1, z.strictObject({ code: z.string(), severity: z.enum(['critical', 'warning', 'info']), detail: text })),
+} as const;
+
+export type EventType = keyof typeof CATALOGUE;
+export type DataOf<T extends EventType> = z.infer<(typeof CATALOGUE)[T]['data']>;
+export type EventOf<T extends EventType> = { readonly type: T; readonly data: DataOf<T> };
+/** A fact of the domain, before it has a place in the log. */
+export type DomainEvent = { [T in EventType]: EventOf<T> }[EventType];
+export type GuardVerdict = z.infer<typeof guardVerdict>;
+export type Mode = (typeof MODES)[number];
+export type OrderLeg = (typeof ORDER_LEGS)[number];
+export type OrderCause = (typeof ORDER_CAUSES)[number];
+export type ReconciliationTrigger = (typeof RECONCILIATION_TRIGGERS)[number];
+export type Disposition = (typeof DISPOSITIONS)[number];
+
+/** Raised for a row that is no event of this catalogue. The message names the event and the field. */
+export class EventFormatError extends Error {
+  override readonly name = 'EventFormatError';
+}
+
+const isEventType = (type: string): type is EventType => Object.hasOwn(CATALOGUE, type);
+
+/**
+ * Reads an event out of what was stored. Unknown types and versions are refused: a log with facts that this
+ * build cannot read must not be traded on.
+ *
+ * @param where names the row for the message, such as `ledger-x@41`.
+ */
+export function parseEvent(type: string, schemaVersion: number, data: unknown, where: string): DomainEvent {
+  if (!isEventType(type)) throw new EventFormatError(`${where}: this build does not know the event type "${type}"; run the build that wrote it or a later one`);
+  const entry = CATALOGUE[type];
+  if (schemaVersion !== entry.version) throw new EventFormatError(`${where}: ${type} has schema version ${schemaVersion}, this build reads ${entry.version}`);
+  const result = entry.data.safeParse(data);
+  if (!result.success) throw new EventFormatError(`${where}: ${type} is malformed: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`);
+  return { type, data: result.data } as DomainEvent;
+}

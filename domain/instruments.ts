@@ -1,0 +1,48 @@
+import type { Units } from './money.ts';
+import { units } from './money.ts';
+
+declare const instrumentBrand: unique symbol;
+/** The broker's name of a pair: EUR_USD. */
+export type InstrumentName = string & { readonly [instrumentBrand]: true };
+
+/** What the broker says of an instrument; read per account, since divisions differ. */
+export interface Instrument {
+  readonly name: InstrumentName;
+  /** Currency bought by a long position. */
+  readonly base: string;
+  /** Currency that prices are in. */
+  readonly quote: string;
+  /** A pip is 10^pipLocation: -4 for EUR_USD, -2 for yen pairs. */
+  readonly pipLocation: number;
+  /** Decimals of a price. */
+  readonly displayPrecision: number;
+  /** Decimals of units; 0 means whole units. */
+  readonly tradeUnitsPrecision: number;
+  readonly minimumTradeSize: Units;
+}
+
+export class InstrumentError extends Error {
+  override readonly name = 'InstrumentError';
+}
+
+/** Checks that a text names a pair. */
+export function instrumentName(text: string): InstrumentName {
+  if (!/^[A-Z]{3}_[A-Z]{3}$/.test(text)) throw new InstrumentError(`"${text.slice(0, 40)}" is no instrument name such as EUR_USD`);
+  return text as InstrumentName;
+}
+
+/** The usual shape of a pair: five decimals and a pip of 0.0001; yen pairs three and 0.01. */
+export function usualInstrument(text: string): Instrument {
+  const name = instrumentName(text);
+  const [base, quote] = [name.slice(0, 3), name.slice(4)];
+  const yen = quote === 'JPY';
+  return {
+    name,
+    base,
+    quote,
+    pipLocation: yen ? -2 : -4,
+    displayPrecision: yen ? 3 : 5,
+    tradeUnitsPrecision: 0,
+    minimumTradeSize: units('1'),
+  };
+}

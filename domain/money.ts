@@ -1,0 +1,130 @@
+/**
+ * Money, prices, units and pips as scaled integers: a value v is held as the bigint v × 10^10.
+ *
+ * Floats cannot hold 0.1, and adding up what a float nearly holds is how a ledger stops agreeing with its
+ * broker in the last decimal. A bigint of a fixed scale adds exactly, compares exactly and never overflows.
+ * The brands keep kinds apart: adding a price to money does not compile.
+ */
+
+declare const kind: unique symbol;
+type Scaled<Kind extends string> = bigint & { readonly [kind]: Kind };
+
+/** A price in quote currency for one unit of base currency. */
+export type Price = Scaled<'Price'>;
+/** An amount in the account's home currency, or in a quote currency where the name says so. */
+export type Money = Scaled<'Money'>;
+/** Signed units of base currency: positive is long. */
+export type Units = Scaled<'Units'>;
+/** A distance between two prices counted in pips. */
+export type Pips = Scaled<'Pips'>;
+/** A number without a dimension: a conversion factor, a share, a rate. */
+export type Ratio = Scaled<'Ratio'>;
+export type AnyScaled = Price | Money | Units | Pips | Ratio;
+
+export const SCALE_DIGITS = 10;
+const SCALE = 10n ** BigInt(SCALE_DIGITS);
+const DECIMAL_PATTERN = /^(-)?(\d{1,20})(?:\.(\d{1,30}))?$/;
+
+/** Raised for text that is not a plain decimal. The message names the field and the remedy. */
+export class DecimalError extends Error {
+  override readonly name = 'DecimalError';
+}
+
+/**
+ * Reads a plain decimal (`-12.5`); exponents, NaN, infinities and blanks are refused.
+ * Digits beyond the tenth are refused too, unless `excessDigits` is `round` (half away from zero), which
+ * suits conversion factors: the broker prints those with more digits than any price or amount has.
+ */
+function parseScaled(text: string, field: string, excessDigits: 'refuse' | 'round'): bigint {
+  const match = DECIMAL_PATTERN.exec(text);
+  if (match === null) throw new DecimalError(`${field}: "${text.slice(0, 40)}" is not a plain decimal such as -12.5`);
+  const fraction = match[3] ?? '';
+  const kept = fraction.slice(0, SCALE_DIGITS).padEnd(SCALE_DIGITS, '0');
+  const excess = fraction.slice(SCALE_DIGITS);
+  let magnitude = BigInt(match[2] + kept);
+  if (/[1-9]/.test(excess)) {
+    if (excessDigits === 'refuse') throw new DecimalError(`${field}: "${text}" has more than ${SCALE_DIGITS} decimals`);
+    if (excess.charCodeAt(0) >= 0x35) magnitude += 1n;
+  }
+  return match[1] === undefined ? magnitude : -magnitude;
+}
+
+export const price = (text: string, field = 'price'): Price => parseScaled(text, field, 'refuse') as Price;
+export const money = (text: string, field = 'amount'): Money => parseScaled(text, field, 'refuse') as Money;
+export const units = (text: string, field = 'units'): Units => parseScaled(text, field, 'refuse') as Units;
+export const pips = (text: string, field = 'pips'): Pips => parseScaled(text, field, 'refuse') as Pips;
+export const ratio = (text: string, field = 'ratio'): Ratio => parseScaled(text, field, 'round') as Ratio;
+
+export const ZERO_MONEY = 0n as Money;
+export const ZERO_UNITS = 0n as Units;
+export const ZERO_PIPS = 0n as Pips;
+export const ONE_RATIO = SCALE as Ratio;
+
+/** Adds values of one kind. */
+export const add = <T extends AnyScaled>(left: T, right: T): T => ((left as bigint) + (right as bigint)) as T;
+/** Subtracts values of one kind. */
+export const subtract = <T extends AnyScaled>(left: T, right: T): T => ((left as bigint) - (right as bigint)) as T;
+export const negate = <T extends AnyScaled>(value: T): T => -(value as bigint) as T;
+export const absolute = <T extends AnyScaled>(value: T): T => (value < 0n ? -(value as bigint) : value) as T;
+export const minimum = <T extends AnyScaled>(left: T, right: T): T => (left < right ? left : right);
+export const maximum = <T extends AnyScaled>(left: T, right: T): T => (left > right ? left : right);
+/** -1n, 0n or 1n. */
+export const sign = (value: AnyScaled): -1 | 0 | 1 => (value > 0n ? 1 : value < 0n ? -1 : 0);
+
+/** Divides, rounding half away from zero, so that gains and losses round alike. */
+function divideRounded(numerator: bigint, denominator: bigint): bigint {
+  const negative = numerator < 0n !== denominator < 0n;
+  const n = numerator < 0n ? -numerator : numerator;
+  const d = denominator < 0n ? -denominator : denominator;
+  const quotient = (n * 2n + d) / (d * 2n);
+  return negative ? -quotient : quotient;
+}
+
+/** units × price difference = an amount in quote currency; exact unless both carry over five decimals. */
+export const priceTimesUnits = (value: Price, count: Units): Money => divideRounded(value * count, SCALE) as Money;
+/** Any value times a dimensionless factor, rounded to the scale. */
+export const scaleBy = <T extends AnyScaled>(value: T, factor: Ratio): T => divideRounded(value * factor, SCALE) as T;
+/** The share that `part` is of `whole`; a zero `whole` is the caller's error. */
+export function ratioOf<T extends AnyScaled>(part: T, whole: T): Ratio {
+  if (whole === 0n) throw new DecimalError('ratio of a part to a whole of zero');
+  return divideRounded(part * SCALE, whole) as Ratio;
+}
+/** The mean of two prices, rounded to the scale (exact for any price that a broker prints). */
+export const midPrice = (bid: Price, ask: Price): Price => divideRounded(bid + ask, 2n) as Price;
+/** A price distance in pips, for an instrument whose pip is 10^pipLocation. */
+export function priceToPips(distance: Price, pipLocation: number): Pips {
+  return (pipLocation <= 0 ? distance * 10n ** BigInt(-pipLocation) : divideRounded(distance, 10n ** BigInt(pipLocation))) as Pips;
+}
+/** A distance in pips as a price distance, rounded to the scale. */
+export function pipsToPrice(distance: Pips, pipLocation: number): Price {
+  return (pipLocation <= 0 ? divideRounded(distance, 10n ** BigInt(-pipLocation)) : distance * 10n ** BigInt(pipLocation)) as Price;
+}
+
+/** The shortest plain decimal of a value: `-12.5`, `0`, `1.38676`. Reads back to the same value. */
+export function format(value: AnyScaled): string {
+  const negative = value < 0n;
+  const digits = (negative ? -value : value).toString().padStart(SCALE_DIGITS + 1, '0');
+  const whole = digits.slice(0, -SCALE_DIGITS);
+  const fraction = digits.slice(-SCALE_DIGITS).replace(/0+$/, '');
+  return `${negative ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`;
+}
+
+/** A value with exactly `decimals` digits behind the point, rounded half away from zero. */
+export function formatFixed(value: AnyScaled, decimals: number): string {
+  if (!Number.isInteger(decimals) || decimals < 0 || decimals > SCALE_DIGITS) {
+    throw new DecimalError(`decimals must be 0 to ${SCALE_DIGITS}, not ${decimals}`);
+  }
+  const step = 10n ** BigInt(SCALE_DIGITS - decimals);
+  const rounded = (divideRounded(value, step) * step) as Money;
+  const [whole, fraction = ''] = format(rounded).split('.');
+  return decimals === 0 ? whole! : `${whole}.${fraction.padEnd(decimals, '0')}`;
+}
+
+/** Rounds a price to the number of decimals that an instrument displays, half away from zero. */
+export function roundPrice(value: Price, displayPrecision: number): Price {
+  const step = 10n ** BigInt(SCALE_DIGITS - displayPrecision);
+  return (divideRounded(value, step) * step) as Price;
+}
+
+/** The nearest float, for features and displays; never for accounting. */
+export const toNumber = (value: AnyScaled): number => Number(value) / Number(SCALE);

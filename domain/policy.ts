@@ -1,0 +1,114 @@
+/**
+ * The port between the desk and a policy.
+ *
+ * A policy never performs I/O. It answers with a deliberation: a resumable machine that asks for network
+ * evaluations one at a time and ends in a proposal. Whoever drives it (ONNX Runtime live, recorded heads in a
+ * replay, a script in a simulation) supplies what was asked for, so the same search runs everywhere.
+ */
+import type { Instant } from './time.ts';
+
+/** Order of actions in every mask, prior and visit array. */
+export const ACTIONS = ['HOLD', 'BUY', 'SELL', 'CLOSE'] as const;
+export type Action = (typeof ACTIONS)[number];
+/** One flag for each of ACTIONS. */
+export type ActionMask = readonly [boolean, boolean, boolean, boolean];
+
+/** What the open trade looks like, in pips, at the close of the last bar; from the ledger alone. */
+export interface PositionView {
+  /** 1 long, -1 short, 0 flat. */
+  readonly side: -1 | 0 | 1;
+  /** Pips if closed now, spread paid. */
+  readonly netPips: number;
+  readonly barsSinceEntry: number;
+  /** Highest netPips since entry, at least 0. */
+  readonly peakPips: number;
+  /** Largest fall from the running peak (which starts at 0), at least 0. */
+  readonly drawdownPipsMax: number;
+}
+
+/** Everything that a policy may see of one bar. */
+export interface Observation {
+  /** End of the newest bar. */
+  readonly at: Instant;
+  /** Mid closes, oldest first, exactly as many as the policy's `windowBars`. */
+  readonly midCloses: Float64Array;
+  readonly position: PositionView;
+  readonly mask: ActionMask;
+  /** Counts decisions of this deployment; seeds the draw of a policy that draws. */
+  readonly decisionIndex: number;
+}
+
+/** What the networks say of one node; all finite. */
+export interface Heads {
+  /** Hidden state or afterstate of this node. */
+  readonly state: Float32Array;
+  /** Value in pips. */
+  readonly value: number;
+  /** Reward in pips for arriving here; 0 at the root and at afterstates. */
+  readonly reward: number;
+  /** Action logits at decision nodes, code logits at afterstates. */
+  readonly logits: Float32Array;
+}
+
+export type LeafRequest =
+  | { readonly kind: 'initial'; readonly observation: Float32Array }
+  | { readonly kind: 'afterstate'; readonly hidden: Float32Array; readonly action: number }
+  | { readonly kind: 'chance'; readonly afterstate: Float32Array; readonly code: number };
+
+/** What a search leaves behind for the log: enough to run it again without the networks. */
+export interface SearchRecord {
+  readonly simulations: number;
+  readonly discount: number;
+  readonly priors: readonly number[];
+  readonly visits: readonly number[];
+  readonly q: readonly number[];
+  readonly rawRootValue: number;
+  readonly searchRootValue: number;
+  /** Heads of every expansion in order, packed as float32 little-endian and base64. */
+  readonly headsBase64: string;
+}
+
+/** A policy's answer for one bar. */
+export interface Proposal {
+  readonly action: Action;
+  /** Why this action: `argmax`, `minConfidence`, `baseline`, `draw`. */
+  readonly rule: string;
+  /** Hex SHA-256 of the input vector's bytes. */
+  readonly inputHash: string;
+  /** Present for a tree search. */
+  readonly search: SearchRecord | null;
+  /** Present when a number was drawn: the seed, the counter and the draw. */
+  readonly draw: { readonly seed: number; readonly counter: number; readonly value: number } | null;
+}
+
+export type DeliberationStep =
+  | { readonly kind: 'evaluate'; readonly leaf: LeafRequest }
+  | { readonly kind: 'proposal'; readonly proposal: Proposal }
+  /** The policy will not decide on this input (a constant window, a number that is not finite). */
+  | { readonly kind: 'refusal'; readonly code: 'zeroDeviation' | 'nonFinite'; readonly detail: string };
+
+export interface Deliberation {
+  /** The next evaluation wanted, or the end. Calling it again without `supply` gives the same step. */
+  next(): DeliberationStep;
+  /** Answers the evaluation that `next` asked for. */
+  supply(heads: Heads): void;
+}
+
+export interface Policy {
+  /** As configured: `muzero`, `hold`, `sma-cross`, `random`. */
+  readonly name: string;
+  readonly featureSetId: string;
+  /** SHA-256 of the model manifest, or of the baseline's name and parameters. */
+  readonly modelHash: string;
+  /** As every surface shows it; an untrained model carries that word. */
+  readonly modelLabel: string;
+  /** Closes needed before it can decide. */
+  readonly windowBars: number;
+  deliberate(observation: Observation): Deliberation;
+}
+
+/** Runs the networks; the ONNX Runtime adapter implements it. Rejects on a non-finite input or output. */
+export interface Evaluator {
+  evaluate(leaf: LeafRequest): Promise<Heads>;
+  close(): Promise<void>;
+}
