@@ -53,7 +53,7 @@ function decimalText() {
 
 export const ORDER_LEGS = ['open', 'close'] as const;
 /** Why an order was meant. `policy` alone can open; everything else closes. */
-export const ORDER_CAUSES = ['policy', 'weekend', 'blind', 'lateFill', 'halt', 'disarm'] as const;
+export const ORDER_CAUSES = ['policy', 'weekend', 'blind', 'lateFill', 'halt'] as const;
 export const MODES = ['OBSERVING', 'ARMED', 'REDUCING', 'HALTED'] as const;
 export const RECONCILIATION_TRIGGERS = ['startup', 'postTrade', 'interval', 'reconnect', 'gap', 'unknownOutcome', 'operator'] as const;
 export const DISPOSITIONS = ['flatten', 'hold'] as const;
@@ -144,6 +144,8 @@ export const CATALOGUE = {
     referencePrice: decimal.nullable(),
     priceBound: decimal.nullable(),
     stopLossDistance: decimal.nullable(),
+    /** For the closing leg of a reversal: the side to open once it has filled. */
+    reverseTo: z.enum(['BUY', 'SELL']).nullable(),
     /** Ledger id before sending: where to look when no answer comes. */
     watermark: z.string(),
     quote: quote.nullable(),

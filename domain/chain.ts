@@ -1,0 +1,66 @@
+/**
+ * Checks a log as it is read: every hash, every link, every revision and the sequence. It holds one head for
+ * each stream and nothing else, so a log of any length is checked in flat memory.
+ */
+import { GENESIS_HASH, hashEvent, headHash } from './log.ts';
+import type { LogVerdict, RecordedEvent, StreamHead, StreamName } from './log.ts';
+
+export type LogFault = Extract<LogVerdict, { ok: false }>;
+
+/**
+ * Does the metadata carry this member? The stored text is canonical, so an exact search settles the usual case
+ * without parsing (a quote inside a string is escaped there and cannot imitate a member); only when it fails is
+ * the text parsed, to be sure of the verdict.
+ */
+function carries(metadataJson: string, member: 'prevHash' | 'sequence', value: string | number): boolean {
+  const expected = `"${member}":${JSON.stringify(value)}`;
+  const at = metadataJson.indexOf(expected);
+  const behind = metadataJson[at + expected.length];
+  if (at >= 0 && (behind === ',' || behind === '}')) return true;
+  try {
+    const parsed: unknown = JSON.parse(metadataJson);
+    return typeof parsed === 'object' && parsed !== null && (parsed as { readonly [key: string]: unknown })[member] === value;
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
+
+export class ChainChecker {
+  readonly #heads = new Map<StreamName, StreamHead>();
+  #events = 0;
+
+  /** The fault that this event, the next of the log, reveals; null for none. */
+  check(event: RecordedEvent): LogFault | null {
+    const head = this.#heads.get(event.stream);
+    const reason = this.#reason(event, head);
+    if (reason !== null) return { ok: false, stream: event.stream, revision: event.revision, position: event.position, reason };
+    this.#heads.set(event.stream, { stream: event.stream, revision: event.revision, hash: event.hash });
+    this.#events += 1;
+    return null;
+  }
+
+  #reason(event: RecordedEvent, head: StreamHead | undefined): string | null {
+    const revision = (head?.revision ?? -1) + 1;
+    if (event.revision !== revision) return `revision ${event.revision} stands where ${revision} belongs: events were removed, inserted or reordered`;
+    if (hashEvent(event) !== event.hash) return 'the content does not match its hash: the event was edited';
+    if (!carries(event.metadataJson, 'prevHash', head?.hash ?? GENESIS_HASH)) return 'the event does not continue the one before it: an earlier event was replaced, or this one belongs to another stream';
+    if (!carries(event.metadataJson, 'sequence', this.#events)) return `the sequence is not ${this.#events}: events were removed, inserted or reordered`;
+    return null;
+  }
+
+  /** After the last event: compares with the heads that the store keeps apart from the events. */
+  finish(kept: readonly StreamHead[]): LogVerdict {
+    for (const head of kept) {
+      const found = this.#heads.get(head.stream);
+      if (found?.revision === head.revision && found.hash === head.hash) continue;
+      const reason = `the stream's head is kept as revision ${head.revision}, ${head.hash.slice(0, 12)}, and the events end at revision ${found?.revision ?? -1}: the tail was removed or replaced`;
+      return { ok: false, stream: head.stream, revision: (found?.revision ?? -1) + 1, position: this.#events, reason };
+    }
+    for (const found of this.#heads.values()) {
+      if (kept.some((head) => head.stream === found.stream)) continue;
+      return { ok: false, stream: found.stream, revision: 0, position: this.#events, reason: 'the stream has events and no kept head: it was inserted' };
+    }
+    return { ok: true, events: this.#events, headHash: headHash([...this.#heads.values()]) };
+  }
+}

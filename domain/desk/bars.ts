@@ -1,0 +1,216 @@
+/** From a minute's end to the question put to the policy, and from its answer to a decision. */
+import type { Bar } from '../broker.ts';
+import { isMarketOpen } from '../calendar.ts';
+import type { DataOf } from '../events.ts';
+import { FLAT_VIEW, viewOf } from '../excursion.ts';
+import type { DecisionId } from '../ids.ts';
+import { decisionIdOf } from '../ids.ts';
+import type { InstrumentName } from '../instruments.ts';
+import { barEnd, recordBar } from '../market.ts';
+import { format } from '../money.ts';
+import type { ActionMask, PositionView } from '../policy.ts';
+import { ACTIONS } from '../policy.ts';
+import type { Instant } from '../time.ts';
+import { floorMinute, formatInstant, MINUTE_MS, plusMs, SECOND_MS } from '../time.ts';
+import { workingOrders } from '../trading.ts';
+import type { Draft } from './draft.ts';
+import { factId } from './draft.ts';
+import type { Consultation, PolicyOutcome } from './inputs.ts';
+import { dayLossNow } from './marks.ts';
+import { actOn, DECISION_AGE_MS_MAX } from './orders.ts';
+import type { Book } from './state.ts';
+import { bookOf, ourOpenTrade } from './state.ts';
+
+/** Bars asked for at a start: the window, and room for what closed while they were read. */
+const HISTORY_MARGIN_BARS = 44;
+const CANDLES_PER_READ_MAX = 5_000;
+/** A candle becomes complete with the first price after it: ask again a few times before the minute is given up. */
+const RETRY_AFTER_MS = [5, 20, 45].map((seconds) => seconds * SECOND_MS);
+
+const wakeKey = (instrument: InstrumentName): string => `bars ${instrument}`;
+/** The instrument that a wake-up for a late candle is about; null for other keys. */
+export const instrumentOfWake = (key: string): InstrumentName | null => (key.startsWith('bars ') ? (key.slice(5) as InstrumentName) : null);
+
+// --- reading bars ---
+
+/** At a start: the window before us, or everything since the newest bar when that is not long ago. */
+export function readHistory(draft: Draft): void {
+  for (const [instrument, book] of draft.state.books) {
+    const countMax = draft.state.settings.windowBars + HISTORY_MARGIN_BARS;
+    const last = book.market.lastBarStart;
+    const missed = last === null ? Number.POSITIVE_INFINITY : (draft.now - last) / MINUTE_MS;
+    const from = last !== null && missed < CANDLES_PER_READ_MAX ? barEnd(last) : null;
+    draft.ask({ kind: 'read', read: { what: 'bars', instrument, purpose: 'history', from, countMax: from === null ? countMax : CANDLES_PER_READ_MAX } });
+  }
+}
+
+/** At each minute's end: ask for the candle that should be complete now. */
+export function awaitMinute(draft: Draft): void {
+  const barStart = plusMs(floorMinute(draft.now), -MINUTE_MS);
+  if (!isMarketOpen(draft.state.settings.calendar, barStart)) return;
+  for (const instrument of draft.state.books.keys()) {
+    draft.live({ awaited: new Map(draft.state.live.awaited).set(instrument, { barStart, attempts: 0, quoted: false }) });
+    readAwaited(draft, instrument);
+  }
+}
+
+/** Asks (again) for the awaited candle, and sets the next reminder. */
+export function readAwaited(draft: Draft, instrument: InstrumentName): void {
+  const awaited = draft.state.live.awaited.get(instrument);
+  if (awaited === undefined) return;
+  const last = bookOf(draft.state, instrument).market.lastBarStart;
+  const from = last === null ? awaited.barStart : barEnd(last);
+  draft.ask({ kind: 'read', read: { what: 'bars', instrument, purpose: 'boundary', from, countMax: CANDLES_PER_READ_MAX } });
+  const retryAfterMs = RETRY_AFTER_MS[awaited.attempts];
+  if (retryAfterMs === undefined) return;
+  draft.live({ awaited: new Map(draft.state.live.awaited).set(instrument, { ...awaited, attempts: awaited.attempts + 1 }) });
+  draft.ask({ kind: 'wake', key: wakeKey(instrument), at: plusMs(barEnd(awaited.barStart), retryAfterMs) });
+}
+
+/** A price of a later minute completes the awaited candle: no need to wait for the reminder. */
+export function completedByQuote(draft: Draft, instrument: InstrumentName, quotedAt: Instant): void {
+  const awaited = draft.state.live.awaited.get(instrument);
+  if (awaited === undefined || awaited.quoted || quotedAt < barEnd(awaited.barStart)) return;
+  draft.live({ awaited: new Map(draft.state.live.awaited).set(instrument, { ...awaited, quoted: true }) });
+  const last = bookOf(draft.state, instrument).market.lastBarStart;
+  if (last !== null && last >= awaited.barStart) return;
+  draft.ask({ kind: 'read', read: { what: 'bars', instrument, purpose: 'boundary', from: last === null ? awaited.barStart : barEnd(last), countMax: CANDLES_PER_READ_MAX } });
+}
+
+// --- taking bars in ---
+
+/** Records what is new. Only the newest bar, fresh and asked for at a minute's end, leads to a decision. */
+export function takeBars(draft: Draft, instrument: InstrumentName, bars: readonly Bar[], purpose: 'history' | 'boundary'): void {
+  const newest = bars.at(-1);
+  for (const bar of bars) {
+    const market = bookOf(draft.state, instrument).market;
+    const live = purpose === 'boundary' && bar === newest && draft.now >= barEnd(bar.start) && draft.now - barEnd(bar.start) <= DECISION_AGE_MS_MAX;
+    const decisionId = decisionIdOf(draft.state.settings.accountId, instrument, bar.start);
+    for (const event of recordBar(market, bar, live, draft.state.live.downUntil, draft.state.settings)) {
+      const named = event.type === 'MarketGapDetected' ? {} : { id: factId('bar', decisionId) };
+      draft.tell(event, { instrument, actor: 'market', occurredAt: event.type === 'MarketGapDetected' ? bar.start : barEnd(bar.start), correlationId: decisionId, ...named });
+    }
+    if (live && market !== bookOf(draft.state, instrument).market) barClosed(draft, instrument, bar.start, decisionId);
+  }
+}
+
+function barClosed(draft: Draft, instrument: InstrumentName, barStart: Instant, decisionId: DecisionId): void {
+  const awaited = new Map(draft.state.live.awaited);
+  if ((awaited.get(instrument)?.barStart ?? 0) <= barStart) awaited.delete(instrument);
+  draft.live({ awaited });
+  haltOnDayLoss(draft);
+  consult(draft, instrument, barStart, decisionId);
+}
+
+/** The day's loss limits: reaching one halts and, by default, flattens. */
+export function haltOnDayLoss(draft: Draft): void {
+  const { dailyLossMoneyMax, dailyLossPipsMax } = draft.state.settings.safety;
+  const loss = dayLossNow(draft.state);
+  if (!(loss.money < dailyLossMoneyMax)) draft.halt('lossLimit', `day's loss ${format(loss.money)} has reached the limit ${format(dailyLossMoneyMax)}`);
+  if (!(loss.pips < dailyLossPipsMax)) draft.halt('lossLimit', `day's loss of ${format(loss.pips)} pips has reached the limit ${format(dailyLossPipsMax)}`);
+}
+
+// --- consulting the policy ---
+
+const skip = (draft: Draft, instrument: InstrumentName, barStart: Instant, decisionId: DecisionId, reason: DataOf<'DecisionSkipped'>['reason'], detail: string): void =>
+  draft.tell({ type: 'DecisionSkipped', data: { instrument, barStart: formatInstant(barStart), reason, detail: detail.slice(0, 2_000) } }, { instrument, correlationId: decisionId, causedBy: factId('bar', decisionId) });
+
+function consult(draft: Draft, instrument: InstrumentName, barStart: Instant, decisionId: DecisionId): void {
+  const { state } = draft;
+  const book = bookOf(state, instrument);
+  if (state.live.notReady !== null) return skip(draft, instrument, barStart, decisionId, 'notReady', state.live.notReady);
+  if (state.safety.mode === 'HALTED') return skip(draft, instrument, barStart, decisionId, 'halted', state.safety.cause);
+  const { midCloses } = book.market;
+  if (midCloses.length < state.settings.windowBars) return skip(draft, instrument, barStart, decisionId, 'windowIncomplete', `${midCloses.length} of ${state.settings.windowBars} closes`);
+  const { view, shadow } = positionSeen(draft, book);
+  draft.ask({
+    kind: 'consult',
+    consultation: {
+      instrument,
+      barStart,
+      decisionId,
+      transactionId: state.ledger.lastTransactionId,
+      shadow,
+      observation: { at: barEnd(barStart), midCloses: Float64Array.from(midCloses), position: view, mask: legalActions(draft, book, view), decisionIndex: book.trading.decisions },
+    },
+  });
+}
+
+/** The position that the policy is shown: ours by the ledger; while OBSERVING and flat, the shadow's. */
+function positionSeen(draft: Draft, book: Book): { readonly view: PositionView; readonly shadow: boolean } {
+  if (ourOpenTrade(draft.state, book) !== null) return { view: viewOf(book.excursion?.fared ?? null), shadow: false };
+  if (draft.state.safety.mode === 'OBSERVING') return { view: viewOf(book.shadow.position), shadow: true };
+  return { view: FLAT_VIEW, shadow: false };
+}
+
+/** HOLD is always legal. One trade a slot: no adding to a position, and nothing new while an order is out. */
+function legalActions(draft: Draft, book: Book, view: PositionView): ActionMask {
+  if (workingOrders(book.trading).length > 0) return [true, false, false, false];
+  const mayOpen = draft.state.safety.mode !== 'REDUCING';
+  if (view.side === 0) return [true, mayOpen, mayOpen, false];
+  return [true, view.side === -1 && mayOpen, view.side === 1 && mayOpen, true];
+}
+
+/** The policy has answered, refused or failed: at most one decision for a bar, and none on an old one. */
+export function takeAdvice(draft: Draft, consultation: Consultation, outcome: PolicyOutcome): void {
+  const { instrument, barStart, decisionId, observation } = consultation;
+  const { trading } = bookOf(draft.state, instrument);
+  if (trading.lastDecisionBarStart !== null && barStart <= trading.lastDecisionBarStart) return;
+  if (outcome.kind === 'failure') {
+    skip(draft, instrument, barStart, decisionId, 'nonFinite', outcome.detail);
+    return draft.halt('model', outcome.detail);
+  }
+  if (outcome.kind === 'refusal') return skip(draft, instrument, barStart, decisionId, outcome.code, outcome.detail);
+  if (!(draft.now - barEnd(barStart) <= DECISION_AGE_MS_MAX)) return skip(draft, instrument, barStart, decisionId, 'late', `${draft.now - barEnd(barStart)} ms after the bar's end`);
+  if (draft.state.safety.mode === 'HALTED') return skip(draft, instrument, barStart, decisionId, 'halted', draft.state.safety.cause);
+  const { proposal } = outcome;
+  if (observation.mask[ACTIONS.indexOf(proposal.action)] !== true) return draft.halt('model', `the policy proposed ${proposal.action}, which was not legal`);
+  draft.tell({ type: 'DecisionMade', data: decisionData(draft, consultation, outcome) }, {
+    instrument,
+    actor: 'model',
+    correlationId: decisionId,
+    id: factId('DecisionMade', decisionId),
+    causedBy: factId('bar', decisionId),
+  });
+  actOn(draft, bookOf(draft.state, instrument), proposal.action, { decisionId, transactionId: consultation.transactionId });
+}
+
+function decisionData(draft: Draft, consultation: Consultation, outcome: Extract<PolicyOutcome, { kind: 'proposal' }>): DataOf<'DecisionMade'> {
+  const { proposal } = outcome;
+  const { observation } = consultation;
+  const { position } = observation;
+  const run = draft.state.live.policy;
+  return {
+    decisionId: consultation.decisionId,
+    instrument: consultation.instrument,
+    barStart: formatInstant(consultation.barStart),
+    mode: draft.state.safety.mode,
+    policy: run.policyName,
+    featureSetId: run.featureSetId,
+    modelLabel: run.modelLabel,
+    inputHash: proposal.inputHash,
+    mask: [...observation.mask],
+    action: proposal.action,
+    rule: proposal.rule,
+    lastTransactionId: String(consultation.transactionId),
+    position: {
+      side: position.side,
+      netPips: String(position.netPips),
+      barsSinceEntry: position.barsSinceEntry,
+      peakPips: String(position.peakPips),
+      drawdownPipsMax: String(position.drawdownPipsMax),
+      shadow: consultation.shadow,
+    },
+    search: proposal.search === null ? null : {
+      simulations: proposal.search.simulations,
+      discount: String(proposal.search.discount),
+      priors: proposal.search.priors.map(String),
+      visits: [...proposal.search.visits],
+      q: proposal.search.q.map(String),
+      rawRootValue: String(proposal.search.rawRootValue),
+      searchRootValue: String(proposal.search.searchRootValue),
+      headsBase64: proposal.search.headsBase64,
+    },
+    draw: proposal.draw === null ? null : { seed: proposal.draw.seed, counter: proposal.draw.counter, value: String(proposal.draw.value) },
+  };
+}

@@ -1,0 +1,91 @@
+/** Everything that can happen to the desk, and everything that it can ask for. */
+import type { AccountSnapshot, Bar, BrokerReadFailure, Exchange, FeedName, OrderRequest, PositionsSnapshot, Quote, TransactionsPage } from '../broker.ts';
+import type { DomainEvent, ReconciliationTrigger } from '../events.ts';
+import type { ClientOrderId, DecisionId } from '../ids.ts';
+import type { InstrumentName } from '../instruments.ts';
+import type { Observation, Proposal } from '../policy.ts';
+import type { CommandResult, OperatorCommand } from '../safety.ts';
+import type { Instant } from '../time.ts';
+
+/** Who is running: recorded at every start, compared at the next. */
+export interface RunFacts {
+  readonly build: string;
+  readonly nodeVersion: string;
+  readonly configHash: string;
+  readonly modelHash: string;
+  readonly modelLabel: string;
+  readonly policyName: string;
+  readonly featureSetId: string;
+  readonly trained: boolean;
+  readonly environment: string;
+}
+
+export type BarsPurpose = 'history' | 'boundary';
+
+/** Why a policy gave no proposal: it refused the input, or the model failed. */
+export type PolicyOutcome =
+  | { readonly kind: 'proposal'; readonly proposal: Proposal }
+  | { readonly kind: 'refusal'; readonly code: 'zeroDeviation' | 'nonFinite'; readonly detail: string }
+  | { readonly kind: 'failure'; readonly detail: string };
+
+export type Read =
+  | { readonly what: 'transactions'; readonly since: number }
+  | { readonly what: 'bars'; readonly instrument: InstrumentName; readonly purpose: BarsPurpose; readonly from: Instant | null; readonly countMax: number }
+  | { readonly what: 'snapshot'; readonly trigger: ReconciliationTrigger; readonly startedAt: Instant; readonly attempt: number }
+  | { readonly what: 'positions' };
+
+export type Answer =
+  | { readonly what: 'transactions'; readonly page: TransactionsPage }
+  | { readonly what: 'bars'; readonly bars: readonly Bar[] }
+  | { readonly what: 'snapshot'; readonly snapshot: AccountSnapshot }
+  | { readonly what: 'positions'; readonly snapshot: PositionsSnapshot };
+
+export type Consultation = {
+  readonly instrument: InstrumentName;
+  readonly barStart: Instant;
+  readonly decisionId: DecisionId;
+  readonly observation: Observation;
+  /** Ledger id that the observation was made at. */
+  readonly transactionId: number;
+  readonly shadow: boolean;
+};
+
+export type Input = { readonly now: Instant } & (
+  | { readonly kind: 'start'; readonly run: RunFacts }
+  | { readonly kind: 'wake'; readonly key: string }
+  | { readonly kind: 'quote'; readonly quote: Quote }
+  | { readonly kind: 'feed'; readonly feed: FeedName; readonly connected: boolean; readonly detail: string }
+  /** The broker spoke of its newest transaction id. */
+  | { readonly kind: 'notice'; readonly transactionId: number }
+  | { readonly kind: 'answer'; readonly read: Read; readonly answer: Answer }
+  | { readonly kind: 'readFailed'; readonly read: Read; readonly failure: BrokerReadFailure; readonly detail: string }
+  | { readonly kind: 'advice'; readonly consultation: Consultation; readonly outcome: PolicyOutcome }
+  | { readonly kind: 'dispatchDenied'; readonly clientOrderId: ClientOrderId; readonly guard: string; readonly value: string; readonly limit: string }
+  | { readonly kind: 'exchange'; readonly clientOrderId: ClientOrderId; readonly request: OrderRequest; readonly exchange: Exchange }
+  | { readonly kind: 'operator'; readonly commandId: number; readonly command: OperatorCommand }
+  | { readonly kind: 'stop'; readonly reason: string; readonly exitCode: number }
+);
+
+export type Effect =
+  | { readonly kind: 'connectFeeds' }
+  | { readonly kind: 'read'; readonly read: Read }
+  | { readonly kind: 'consult'; readonly consultation: Consultation }
+  | { readonly kind: 'dispatch'; readonly clientOrderId: ClientOrderId; readonly request: OrderRequest }
+  /** A timer: one per key, a later one replaces it. */
+  | { readonly kind: 'wake'; readonly key: string; readonly at: Instant }
+  | { readonly kind: 'reply'; readonly commandId: number; readonly result: Omit<CommandResult, 'events'> }
+  | { readonly kind: 'shutdown'; readonly exitCode: number; readonly reason: string };
+
+/** A fact on its way into the log. */
+export interface Emission {
+  readonly event: DomainEvent;
+  readonly instrument: InstrumentName | null;
+  readonly actor: string;
+  readonly occurredAt: Instant;
+  /** The bar's decision, the command or the run that began the chain. */
+  readonly correlationId: string;
+  /** Fixed where the fact has a name of its own; otherwise the journal gives the next one. */
+  readonly id: string | null;
+  /** Event that caused this one; null means the one before it in the same step, or none. */
+  readonly causedBy: string | null;
+}

@@ -1,0 +1,53 @@
+/** Marking the account: realised by the ledger, open trades at the last logged bar or at a quote in hand. */
+import type { ProfitMark } from '../day.ts';
+import { dayLoss } from '../day.ts';
+import { cumulativeProfit, unrealisedQuote } from '../ledger.ts';
+import type { OpenTrade } from '../ledger.ts';
+import { netPipsAt } from '../excursion.ts';
+import { add, priceToPips, ratioOf, scaleBy, subtract, ZERO_PIPS } from '../money.ts';
+import type { Money, Pips, Price } from '../money.ts';
+import type { Book, DeskState } from './state.ts';
+
+interface Prices {
+  readonly bid: Price;
+  readonly ask: Price;
+}
+
+const barPrices = (book: Book): Prices | null => (book.market.bidClose === null || book.market.askClose === null ? null : { bid: book.market.bidClose, ask: book.market.askClose });
+
+const quotePrices = (state: DeskState, book: Book): Prices | null => state.live.quotes.get(book.settings.instrument.name) ?? barPrices(book);
+
+function markTrade(trade: OpenTrade, book: Book, prices: Prices): ProfitMark {
+  const { instrument, quoteToHome } = book.settings;
+  const money: Money = scaleBy(unrealisedQuote(trade, prices.bid, prices.ask), quoteToHome);
+  const pips: Pips = netPipsAt(trade.units > 0n ? 1 : -1, trade.price, prices.bid, prices.ask, instrument.pipLocation);
+  return { money, pips: scaleBy(pips, ratioOf(trade.units, trade.initialUnits)) };
+}
+
+/** Profit since the account began, open trades marked at `pricesOf`; trades of unknown instruments are not marked. */
+function markWith(state: DeskState, pricesOf: (book: Book) => Prices | null): ProfitMark {
+  let money = cumulativeProfit(state.ledger);
+  let pips = ZERO_PIPS;
+  for (const [instrument, moved] of state.ledger.realisedByInstrument) {
+    const book = state.books.get(instrument);
+    if (book !== undefined) pips = add(pips, priceToPips(moved, book.settings.instrument.pipLocation));
+  }
+  for (const trade of state.ledger.openTrades.values()) {
+    const book = state.books.get(trade.instrument);
+    const prices = book === undefined ? null : pricesOf(book);
+    if (book === undefined || prices === null) continue;
+    const mark = markTrade(trade, book, prices);
+    money = add(money, mark.money);
+    pips = add(pips, mark.pips);
+  }
+  return { money, pips };
+}
+
+/** At the last logged bars: a fold of the log alone. */
+export const profitMark = (state: DeskState): ProfitMark => markWith(state, barPrices);
+
+/** Loss since 17:00 New York as guards see it, at the newest quotes; positive when losing. */
+export const dayLossNow = (state: DeskState): ProfitMark => dayLoss(state.day, markWith(state, (book) => quotePrices(state, book)));
+
+/** Unrealised profit of all open trades at the last logged bars, home currency. */
+export const unrealisedAtBars = (state: DeskState): Money => subtract(profitMark(state).money, cumulativeProfit(state.ledger));

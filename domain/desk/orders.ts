@@ -1,0 +1,302 @@
+/**
+ * From a decision to orders, and from what came of sending them to what is known about them.
+ *
+ * Opening passes every guard; closing a trade that the ledger shows is always allowed.
+ */
+import type { Exchange, OrderRequest } from '../broker.ts';
+import { isMarketOpen, isWeekendHold, openMinutesBetween } from '../calendar.ts';
+import type { GuardVerdict, OrderCause } from '../events.ts';
+import type { OpeningFacts } from '../guards.ts';
+import { judgeOpening } from '../guards.ts';
+import type { ClientOrderId, DecisionId } from '../ids.ts';
+import { clientOrderIdOf, flattenOrderIdOf } from '../ids.ts';
+import type { OpenTrade } from '../ledger.ts';
+import { netUnits } from '../ledger.ts';
+import { barEnd } from '../market.ts';
+import type { Units } from '../money.ts';
+import { add, format, negate, pipsToPrice, roundPrice, subtract } from '../money.ts';
+import { closingRequest, openingRequest, requestHash } from '../order-request.ts';
+import type { Action } from '../policy.ts';
+import type { Instant } from '../time.ts';
+import { floorMinute, formatInstant, MINUTE_MS, plusMs, SECOND_MS } from '../time.ts';
+import { isWorking, workingOrders } from '../trading.ts';
+import type { Draft } from './draft.ts';
+import { factId } from './draft.ts';
+import { dayLossNow } from './marks.ts';
+import type { Book, DeskState } from './state.ts';
+import { ourOpenTrade } from './state.ts';
+
+/** How long after a bar's end a decision on it may still act. */
+export const DECISION_AGE_MS_MAX = MINUTE_MS;
+const RESOLVE_INTERVAL_MS = 5 * SECOND_MS;
+/** Reconciliations in a row that may fail before new exposure stops. */
+const AGREEMENT_INTERVALS_MAX = 3;
+
+interface DecisionContext {
+  readonly decisionId: DecisionId;
+  readonly transactionId: number;
+}
+
+// --- opening ---
+
+/** Why the desk's picture of the broker is not to be traded on; null when it is sound. */
+export function unsoundness(state: DeskState, now: Instant): string | null {
+  if (!state.live.connected.pricing) return 'pricing stream down';
+  if (!state.live.connected.transactions) return 'transaction stream down';
+  const agreed = state.live.lastAgreedAt;
+  if (agreed === null || !(now - agreed <= AGREEMENT_INTERVALS_MAX * state.settings.reconciliationIntervalMs)) return 'no recent reconciliation agreed';
+  return null;
+}
+
+function openingFacts(draft: Draft, book: Book, orderUnits: Units, context: DecisionContext): OpeningFacts {
+  const { state, now } = draft;
+  const loss = dayLossNow(state);
+  return {
+    now,
+    safety: state.safety,
+    limits: state.settings.safety,
+    calendar: state.settings.calendar,
+    fridayFlattenMinute: state.settings.fridayFlattenMinute,
+    pipLocation: book.settings.instrument.pipLocation,
+    orderUnits,
+    positionUnits: netUnits(state.ledger, book.settings.instrument.name),
+    openingOrders: workingOrders(book.trading).filter((order) => order.leg === 'open').length,
+    quote: state.live.quotes.get(book.settings.instrument.name) ?? null,
+    dayLossMoney: loss.money,
+    dayLossPips: loss.pips,
+    foreignTrades: state.foreignTradeIds.size,
+    notReady: state.live.notReady,
+    unsound: unsoundness(state, now),
+    decidedOnTransactionId: context.transactionId,
+    brokerTransactionId: Math.max(state.live.brokerTransactionId, state.ledger.lastTransactionId),
+  };
+}
+
+function openTrade(draft: Draft, book: Book, side: 1 | -1, context: DecisionContext): void {
+  const { instrument, orderUnits, stopLossPips } = book.settings;
+  const units = side === 1 ? orderUnits : negate(orderUnits);
+  const facts = openingFacts(draft, book, units, context);
+  const { verdicts, deniedBy } = judgeOpening(facts);
+  const telling = { instrument: instrument.name, correlationId: context.decisionId };
+  if (deniedBy !== null || facts.quote === null) {
+    draft.tell({
+      type: 'OrderDenied',
+      data: { decisionId: context.decisionId, clientOrderId: null, cause: 'policy', leg: 'open', instrument: instrument.name, units: format(units), guard: deniedBy ?? 'quoteAge', guards: [...verdicts] },
+    }, telling);
+    return;
+  }
+  const { accountId, priceBoundPips } = draft.state.settings;
+  const clientOrderId = clientOrderIdOf(context.decisionId, 'open');
+  const reference = side === 1 ? facts.quote.ask : facts.quote.bid;
+  const collar = pipsToPrice(priceBoundPips, instrument.pipLocation);
+  const priceBound = roundPrice(side === 1 ? add(reference, collar) : subtract(reference, collar), instrument.displayPrecision);
+  const stopLossDistance = roundPrice(pipsToPrice(stopLossPips, instrument.pipLocation), instrument.displayPrecision);
+  const request = openingRequest({ accountId, instrument, units, priceBound, stopLossDistance, clientOrderId, decisionId: context.decisionId, epoch: draft.state.run.epoch });
+  draft.tell({
+    type: 'OrderIntended',
+    data: {
+      clientOrderId,
+      decisionId: context.decisionId,
+      cause: 'policy',
+      leg: 'open',
+      instrument: instrument.name,
+      units: format(units),
+      tradeId: null,
+      referencePrice: format(reference),
+      priceBound: format(priceBound),
+      stopLossDistance: format(stopLossDistance),
+      reverseTo: null,
+      watermark: String(draft.state.ledger.lastTransactionId),
+      quote: { bid: format(facts.quote.bid), ask: format(facts.quote.ask), time: formatInstant(facts.quote.at), tradeable: facts.quote.tradeable },
+      guards: [...verdicts],
+      ...requestData(request),
+    },
+  }, { ...telling, id: factId('OrderIntended', clientOrderId) });
+  draft.ask({ kind: 'dispatch', clientOrderId, request });
+}
+
+const requestData = (request: OrderRequest) => ({ method: request.method, path: request.path, requestBody: request.body, requestHash: requestHash(request) });
+
+// --- closing ---
+
+function closeTrade(draft: Draft, book: Book, trade: OpenTrade, cause: OrderCause, clientOrderId: ClientOrderId, decisionId: DecisionId | null, reverseTo: 'BUY' | 'SELL' | null): void {
+  const { instrument } = book.settings;
+  const request = closingRequest(draft.state.settings.accountId, trade.tradeId);
+  draft.tell({
+    type: 'OrderIntended',
+    data: {
+      clientOrderId,
+      decisionId,
+      cause,
+      leg: 'close',
+      instrument: instrument.name,
+      units: format(negate(trade.units)),
+      tradeId: trade.tradeId,
+      referencePrice: null,
+      priceBound: null,
+      stopLossDistance: null,
+      reverseTo,
+      watermark: String(draft.state.ledger.lastTransactionId),
+      quote: null,
+      guards: [],
+      ...requestData(request),
+    },
+  }, { instrument: instrument.name, correlationId: decisionId ?? clientOrderId, id: factId('OrderIntended', clientOrderId) });
+  draft.ask({ kind: 'dispatch', clientOrderId, request });
+}
+
+const isBeingClosed = (book: Book, tradeId: string): boolean => workingOrders(book.trading).some((order) => order.leg === 'close' && order.tradeId === tradeId);
+
+/** Turns the policy's action into orders. In OBSERVING nothing leaves: the shadow position follows by itself. */
+export function actOn(draft: Draft, book: Book, action: Action, context: DecisionContext): void {
+  if (draft.state.safety.mode === 'OBSERVING' || action === 'HOLD') return;
+  const trade = ourOpenTrade(draft.state, book);
+  const wanted = action === 'BUY' ? 1 : action === 'SELL' ? -1 : 0;
+  if (trade === null) {
+    if (wanted !== 0) openTrade(draft, book, wanted, context);
+    return;
+  }
+  const held = trade.units > 0n ? 1 : -1;
+  if (wanted === held || isBeingClosed(book, trade.tradeId)) return;
+  const reverses = wanted !== 0 && draft.state.settings.onOppositeSignal === 'reverse' && draft.state.safety.mode === 'ARMED';
+  closeTrade(draft, book, trade, 'policy', clientOrderIdOf(context.decisionId, 'close'), context.decisionId, reverses ? (wanted === 1 ? 'BUY' : 'SELL') : null);
+}
+
+/** The second leg of a reversal: once the first has filled, on the state of now and through the guards afresh. */
+export function continueReversal(draft: Draft, book: Book): void {
+  const { reversal, orders } = book.trading;
+  if (reversal === null || orders.get(reversal.closeOrderId)?.status !== 'filled') return;
+  if (orders.has(clientOrderIdOf(reversal.decisionId, 'open')) || ourOpenTrade(draft.state, book) !== null) return;
+  if (!(draft.now - barEnd(reversal.barStart) <= DECISION_AGE_MS_MAX)) return;
+  openTrade(draft, book, reversal.side, { decisionId: reversal.decisionId, transactionId: draft.state.ledger.lastTransactionId });
+}
+
+/** Why our trade must be closed now without asking the policy; null when it may stay. */
+function flattenCause(state: DeskState, book: Book, trade: OpenTrade, now: Instant): OrderCause | null {
+  const { settings, safety } = state;
+  if (book.trading.lateTradeIds.has(trade.tradeId)) return 'lateFill';
+  if (safety.mode === 'HALTED') return safety.disposition === 'flatten' ? 'halt' : null;
+  if (settings.fridayFlattenMinute !== null && isWeekendHold(settings.calendar, now, settings.fridayFlattenMinute)) return 'weekend';
+  const lastDecisionAt = book.trading.lastDecisionBarStart === null ? trade.openedAt : Math.max(barEnd(book.trading.lastDecisionBarStart), trade.openedAt);
+  return openMinutesBetween(settings.calendar, lastDecisionAt as Instant, now) > settings.blindBarsMax ? 'blind' : null;
+}
+
+/** Closes what may not stay open: at most one such order for a trade and minute, so that a refusal is asked again. */
+export function flattenWhatIsDue(draft: Draft): void {
+  if (!isMarketOpen(draft.state.settings.calendar, draft.now)) return;
+  for (const book of draft.state.books.values()) {
+    const trade = ourOpenTrade(draft.state, book);
+    if (trade === null || isBeingClosed(book, trade.tradeId)) continue;
+    const cause = flattenCause(draft.state, book, trade, draft.now);
+    const clientOrderId = flattenOrderIdOf(draft.state.settings.accountId, trade.tradeId, floorMinute(draft.now));
+    if (cause !== null && !book.trading.orders.has(clientOrderId)) closeTrade(draft, book, trade, cause, clientOrderId, null, null);
+  }
+}
+
+// --- sending ---
+
+/**
+ * The dispatcher's last look, immediately before the bytes leave: has anything changed since the intent?
+ *
+ * @returns the guard that denies, or null to send.
+ */
+export function lastLook(state: DeskState, clientOrderId: ClientOrderId, now: Instant): Pick<GuardVerdict, 'guard' | 'value' | 'limit'> | null {
+  const book = [...state.books.values()].find((candidate) => candidate.trading.orders.has(clientOrderId));
+  const order = book?.trading.orders.get(clientOrderId);
+  if (order?.status !== 'intended') return { guard: 'intended', value: order?.status ?? 'unknown order', limit: 'intended' };
+  if (order.leg === 'close') {
+    const open = order.tradeId !== null && state.ledger.openTrades.has(order.tradeId);
+    return open ? null : { guard: 'stateMoved', value: `trade ${order.tradeId ?? ''} is closed`, limit: 'open' };
+  }
+  if (state.safety.mode !== 'ARMED') return { guard: 'mode', value: state.safety.mode, limit: 'ARMED' };
+  const newest = Math.max(state.ledger.lastTransactionId, state.live.brokerTransactionId);
+  if (newest !== order.watermark) return { guard: 'stateMoved', value: `broker at ${newest}`, limit: `decided at ${order.watermark}` };
+  if (!(now - order.intendedAt <= DECISION_AGE_MS_MAX)) return { guard: 'intentAge', value: `${now - order.intendedAt}`, limit: `${DECISION_AGE_MS_MAX}` };
+  return null;
+}
+
+/** The dispatcher denied an intent: nothing was sent. */
+export function recordDispatchDenial(draft: Draft, clientOrderId: ClientOrderId, denial: Pick<GuardVerdict, 'guard' | 'value' | 'limit'>): void {
+  for (const book of draft.state.books.values()) {
+    const order = book.trading.orders.get(clientOrderId);
+    if (order === undefined) continue;
+    const verdict = { ...denial, passed: false, distance: null };
+    draft.tell({
+      type: 'OrderDenied',
+      data: { decisionId: order.decisionId, clientOrderId, cause: order.cause, leg: order.leg, instrument: book.settings.instrument.name, units: format(order.units), guard: denial.guard, guards: [verdict] },
+    }, { instrument: book.settings.instrument.name, correlationId: order.decisionId ?? clientOrderId, causedBy: factId('OrderIntended', clientOrderId) });
+  }
+}
+
+/** What came of sending: the raw exchange, and what it means. The ledger is asked in every case. */
+export function recordExchange(draft: Draft, clientOrderId: ClientOrderId, request: OrderRequest, exchange: Exchange): void {
+  const book = [...draft.state.books.values()].find((candidate) => candidate.trading.orders.has(clientOrderId));
+  const order = book?.trading.orders.get(clientOrderId);
+  if (book === undefined || order === undefined) throw new Error(`an exchange for ${clientOrderId}, which was never intended`);
+  const instrument = book.settings.instrument.name;
+  const telling = { instrument, correlationId: order.decisionId ?? clientOrderId, actor: 'broker' };
+  const { status, requestId } = exchange;
+  draft.tell({
+    type: 'BrokerExchangeRecorded',
+    data: {
+      clientOrderId,
+      ...requestData(request),
+      status,
+      requestId,
+      replyBody: exchange.body,
+      replyTruncated: exchange.bodyTruncated,
+      sentAt: formatInstant(exchange.sentAt),
+      answeredAt: exchange.answeredAt === null ? null : formatInstant(exchange.answeredAt),
+    },
+  }, { ...telling, causedBy: factId('OrderIntended', clientOrderId) });
+  if (exchange.failure !== null || status === null) {
+    const failure = exchange.failure ?? { cause: 'connection' as const, detail: 'no status' };
+    draft.tell({ type: 'OrderOutcomeUnknown', data: { clientOrderId, cause: failure.cause, detail: failure.detail.slice(0, 2_000) } }, telling);
+    draft.ask({ kind: 'wake', key: 'resolve', at: plusMs(draft.now, RESOLVE_INTERVAL_MS) });
+  } else {
+    draft.tell({ type: 'OrderSubmitted', data: { clientOrderId, status, requestId } }, telling);
+    if (exchange.refusal !== null && !leavesTransaction(exchange)) {
+      draft.tell({ type: 'OrderRejected', data: { clientOrderId, reason: exchange.refusal.slice(0, 2_000), transactionId: null } }, telling);
+    }
+    if (status === 401 || status === 403) draft.halt('authentication', `the broker answered ${status}: ${exchange.refusal ?? ''}`);
+  }
+}
+
+/** A refusal whose body cites its reject transaction ends in the ledger; one without leaves nothing there. */
+const leavesTransaction = (exchange: Exchange): boolean => exchange.bodyTruncated || (exchange.body?.includes('RejectTransaction"') ?? false);
+
+/** Orders of unknown outcome on which the ledger has been silent for the whole quiet period. */
+export function abandonSilentOrders(draft: Draft): void {
+  let waiting = false;
+  for (const book of draft.state.books.values()) {
+    for (const order of book.trading.orders.values()) {
+      if (!isWorking(order) || order.status !== 'unknown') continue;
+      const quietMs = draft.now - order.since;
+      if (quietMs < draft.state.settings.quietPeriodMs) {
+        waiting = true;
+        continue;
+      }
+      draft.tell({
+        type: 'OrderAbandoned',
+        data: { clientOrderId: order.clientOrderId, watermark: String(order.watermark), lastTransactionId: String(draft.state.ledger.lastTransactionId), quietMs },
+      }, { instrument: book.settings.instrument.name, correlationId: order.decisionId ?? order.clientOrderId });
+      draft.tell({ type: 'AlertRaised', data: { code: 'orderAbandoned', severity: 'critical', detail: `order ${order.clientOrderId}: no trace in the ledger for ${quietMs} ms` } });
+    }
+  }
+  if (waiting) draft.ask({ kind: 'wake', key: 'resolve', at: plusMs(draft.now, RESOLVE_INTERVAL_MS) });
+}
+
+/** After a crash: an intent without an answer may have been sent. */
+export function doubtIntentsAfterCrash(draft: Draft): void {
+  for (const book of draft.state.books.values()) {
+    for (const order of workingOrders(book.trading)) {
+      if (order.status !== 'intended') continue;
+      draft.tell({ type: 'OrderOutcomeUnknown', data: { clientOrderId: order.clientOrderId, cause: 'crash', detail: 'the daemon ended between the intent and an answer' } }, {
+        instrument: book.settings.instrument.name,
+        correlationId: order.decisionId ?? order.clientOrderId,
+        causedBy: factId('OrderIntended', order.clientOrderId),
+      });
+    }
+  }
+}
+

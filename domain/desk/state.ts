@@ -1,0 +1,206 @@
+/**
+ * The desk's state: every aggregate side by side, folded from the log, and beside it what is only known while
+ * the process runs (quotes, connections, readiness), which no restart can need.
+ */
+import type { Quote } from '../broker.ts';
+import type { RunFacts } from './inputs.ts';
+import type { DomainEvent } from '../events.ts';
+import type { Excursion } from '../excursion.ts';
+import { extendExcursion, startExcursion } from '../excursion.ts';
+import type { InstrumentName } from '../instruments.ts';
+import type { Ledger, OpenTrade } from '../ledger.ts';
+import { emptyLedger, evolveLedger } from '../ledger.ts';
+import type { Market } from '../market.ts';
+import { emptyMarket, evolveMarket } from '../market.ts';
+import { price } from '../money.ts';
+import type { Safety } from '../safety.ts';
+import { evolveSafety, initialSafety } from '../safety.ts';
+import type { DeskSettings, InstrumentSettings } from '../settings.ts';
+import type { Shadow } from '../shadow.ts';
+import { emptyShadow, evolveShadow } from '../shadow.ts';
+import type { Instant } from '../time.ts';
+import { HOUR_MS } from '../time.ts';
+import type { Trading } from '../trading.ts';
+import { emptyTrading, evolveTrading } from '../trading.ts';
+import type { TradingDay } from '../day.ts';
+import { evolveDay, noDay, shiftStart } from '../day.ts';
+import { profitMark } from './marks.ts';
+
+/** One instrument's part of the desk. */
+export interface Book {
+  readonly settings: InstrumentSettings;
+  readonly market: Market;
+  readonly trading: Trading;
+  readonly shadow: Shadow;
+  /** How our open trade has fared; null when flat. */
+  readonly excursion: { readonly tradeId: string; readonly fared: Excursion } | null;
+}
+
+export interface RunHistory {
+  readonly epoch: number;
+  /** True between DaemonStarted and DaemonStopped: at a start it means that the last run crashed. */
+  readonly running: boolean;
+  readonly identity: string | null;
+  readonly lastEventAt: Instant | null;
+  /** When crashes were found, within the last hour before the newest. */
+  readonly crashesFoundAt: readonly Instant[];
+}
+
+/** Not in the log: true of this process alone. */
+export interface Live {
+  /** Null when ready; else what is still missing. */
+  readonly notReady: string | null;
+  readonly quotes: ReadonlyMap<InstrumentName, Quote>;
+  readonly connected: { readonly pricing: boolean; readonly transactions: boolean };
+  readonly brokerTransactionId: number;
+  readonly ledgerReadPending: boolean;
+  readonly reconciliationPending: boolean;
+  readonly lastAgreedAt: Instant | null;
+  /** Discrepancies of the last completed reconciliation. */
+  readonly discrepancies: number;
+  readonly startedAt: Instant | null;
+  readonly downMs: number;
+  readonly sameIdentity: boolean;
+  /** When we began to be absent before this run; gaps that start earlier are ours. */
+  readonly downUntil: Instant | null;
+  /** Which policy answers, as every decision records it. */
+  readonly policy: Pick<RunFacts, 'policyName' | 'featureSetId' | 'modelLabel'>;
+  /** For each instrument, the minute whose candle is awaited and how often it was asked for. */
+  readonly awaited: ReadonlyMap<InstrumentName, { readonly barStart: Instant; readonly attempts: number; readonly quoted: boolean }>;
+}
+
+export interface DeskState {
+  readonly settings: DeskSettings;
+  readonly ledger: Ledger;
+  readonly safety: Safety;
+  readonly day: TradingDay;
+  readonly books: ReadonlyMap<InstrumentName, Book>;
+  readonly foreignTradeIds: ReadonlySet<string>;
+  readonly run: RunHistory;
+  readonly live: Live;
+}
+
+export function initialDesk(settings: DeskSettings): DeskState {
+  return {
+    settings,
+    ledger: emptyLedger,
+    safety: initialSafety,
+    day: noDay,
+    books: new Map(settings.instruments.map((instrument) => [
+      instrument.instrument.name,
+      { settings: instrument, market: emptyMarket, trading: emptyTrading, shadow: emptyShadow, excursion: null },
+    ])),
+    foreignTradeIds: new Set(),
+    run: { epoch: 0, running: false, identity: null, lastEventAt: null, crashesFoundAt: [] },
+    live: {
+      notReady: 'starting',
+      quotes: new Map(),
+      connected: { pricing: false, transactions: false },
+      brokerTransactionId: 0,
+      ledgerReadPending: false,
+      reconciliationPending: false,
+      lastAgreedAt: null,
+      discrepancies: 0,
+      startedAt: null,
+      downMs: 0,
+      sameIdentity: false,
+      downUntil: null,
+      policy: { policyName: 'none', featureSetId: 'none', modelLabel: 'none' },
+      awaited: new Map(),
+    },
+  };
+}
+
+// --- evolve ---
+
+/** Folds one event that occurred at `at`. Total over the catalogue. */
+export function evolveDesk(state: DeskState, event: DomainEvent, at: Instant): DeskState {
+  const ledger = evolveLedger(state.ledger, event);
+  const day = evolveDay(state.day, at, () => profitMark(state));
+  return {
+    ...state,
+    // A transaction that is learnt late belongs to the day on which it happened, not to the one in which it is read.
+    day: ledger !== state.ledger && day.start !== null && at < day.start ? shiftStart(day, profitMark(state), profitMark({ ...state, ledger })) : day,
+    ledger,
+    safety: evolveSafety(state.safety, event, at, state.settings.safety),
+    books: evolveBooks(state, event, at, ledger),
+    foreignTradeIds: evolveForeign(state.foreignTradeIds, event, ledger),
+    run: evolveRun(state.run, event, at),
+  };
+}
+
+const instrumentOf = (event: DomainEvent): string | null => ('instrument' in event.data ? event.data.instrument : null);
+
+function evolveBooks(state: DeskState, event: DomainEvent, at: Instant, ledger: Ledger): ReadonlyMap<InstrumentName, Book> {
+  const instrument = instrumentOf(event);
+  const books = new Map<InstrumentName, Book>();
+  for (const [name, book] of state.books) books.set(name, instrument === null || instrument === name ? evolveBook(book, event, at, state.settings, ledger) : book);
+  return books;
+}
+
+function evolveBook(book: Book, event: DomainEvent, at: Instant, settings: DeskSettings, ledger: Ledger): Book {
+  const { pipLocation } = book.settings.instrument;
+  return {
+    settings: book.settings,
+    market: evolveMarket(book.market, event, settings),
+    trading: evolveTrading(book.trading, event, at),
+    shadow: evolveShadow(book.shadow, event, { pipLocation, onOppositeSignal: settings.onOppositeSignal }),
+    excursion: evolveExcursion(book, event, ledger, pipLocation),
+  };
+}
+
+function evolveExcursion(book: Book, event: DomainEvent, ledger: Ledger, pipLocation: number): Book['excursion'] {
+  const current = book.excursion !== null && ledger.openTrades.has(book.excursion.tradeId) ? book.excursion : null;
+  switch (event.type) {
+    case 'OrderFilled': {
+      const trade = event.data.tradeId === null ? undefined : ledger.openTrades.get(event.data.tradeId);
+      if (trade === undefined || current?.tradeId === trade.tradeId) return current;
+      return book.settings.instrument.name === trade.instrument ? { tradeId: trade.tradeId, fared: startExcursion(trade.units > 0n ? 1 : -1, trade.price) } : current;
+    }
+    case 'MarketBarClosed':
+    case 'MarketBarBackfilled':
+      return current === null ? null : { tradeId: current.tradeId, fared: extendExcursion(current.fared, price(event.data.bid.close), price(event.data.ask.close), pipLocation) };
+    default:
+      return current;
+  }
+}
+
+function evolveForeign(known: ReadonlySet<string>, event: DomainEvent, ledger: Ledger): ReadonlySet<string> {
+  if (event.type === 'ForeignTradeObserved') return new Set([...known, event.data.tradeId]);
+  if (event.type !== 'BrokerTransactionRecorded' || known.size === 0) return known;
+  const open = [...known].filter((tradeId) => ledger.openTrades.has(tradeId));
+  return open.length === known.size ? known : new Set(open);
+}
+
+function evolveRun(run: RunHistory, event: DomainEvent, at: Instant): RunHistory {
+  switch (event.type) {
+    case 'DaemonStarted': {
+      const { epoch, previousRun, build, configHash, modelHash } = event.data;
+      const recent = run.crashesFoundAt.filter((earlier) => earlier > at - HOUR_MS);
+      return { epoch, running: true, identity: `${build} ${configHash} ${modelHash}`, lastEventAt: at, crashesFoundAt: previousRun === 'crashed' ? [...recent, at] : recent };
+    }
+    case 'DaemonStopped':
+      return { ...run, running: false, lastEventAt: at };
+    default:
+      return { ...run, lastEventAt: at };
+  }
+}
+
+// --- views ---
+
+/** Our open trade in an instrument, by the ledger; null when flat. One slot holds at most one trade. */
+export function ourOpenTrade(state: DeskState, book: Book): OpenTrade | null {
+  for (const trade of state.ledger.openTrades.values()) {
+    if (trade.instrument === book.settings.instrument.name && book.trading.ourTradeIds.has(trade.tradeId)) return trade;
+  }
+  return null;
+}
+
+export const hasOurPosition = (state: DeskState): boolean => [...state.books.values()].some((book) => ourOpenTrade(state, book) !== null);
+
+/** @throws Error for an instrument that is not configured: whoever asks has broken an invariant. */
+export function bookOf(state: DeskState, instrument: InstrumentName): Book {
+  const book = state.books.get(instrument);
+  if (book === undefined) throw new Error(`${instrument} is not configured`);
+  return book;
+}

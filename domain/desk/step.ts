@@ -1,0 +1,277 @@
+/**
+ * The desk, whole: `step(state, input) → state, facts, effects`. No clock, no randomness, no I/O and no promise;
+ * the same inputs give the same facts, live, in a replay and in a simulation.
+ */
+import type { AccountSnapshot, BrokerReadFailure } from '../broker.ts';
+import type { DataOf } from '../events.ts';
+import { derivedId } from '../ids.ts';
+import { absolute, format } from '../money.ts';
+import { CHECKS, compareWithSnapshot } from '../reconciliation.ts';
+import { decideCommand, decideRestart } from '../safety.ts';
+import { formatInstant, MINUTE_MS, plusMs, SECOND_MS } from '../time.ts';
+import type { Instant } from '../time.ts';
+import { workingOrders } from '../trading.ts';
+import { awaitMinute, completedByQuote, haltOnDayLoss, instrumentOfWake, readAwaited, readHistory, takeAdvice, takeBars } from './bars.ts';
+import { Draft } from './draft.ts';
+import type { Answer, Effect, Emission, Input, Read, RunFacts } from './inputs.ts';
+import { readLedger, requestReconciliation, takePage } from './ledger-sync.ts';
+import { doubtIntentsAfterCrash, flattenWhatIsDue, recordDispatchDenial, recordExchange } from './orders.ts';
+import type { DeskState } from './state.ts';
+import { hasOurPosition } from './state.ts';
+
+export interface Step {
+  readonly state: DeskState;
+  readonly emissions: readonly Emission[];
+  readonly effects: readonly Effect[];
+}
+
+const RETRY_MS = 5 * SECOND_MS;
+/** Snapshots read for one reconciliation before it is called failed. */
+const SNAPSHOT_ATTEMPTS_MAX = 5;
+
+export function step(state: DeskState, input: Input): Step {
+  const draft = new Draft(state, input.now, correlationOf(input));
+  take(draft, input);
+  return { state: draft.state, emissions: draft.emissions, effects: draft.effects };
+}
+
+function correlationOf(input: Input): string {
+  switch (input.kind) {
+    case 'operator':
+      return `command ${input.commandId} of ${input.command.operator.slice(0, 64)}`;
+    case 'answer':
+      return input.read.what === 'snapshot' ? reconciliationIdOf(input.read) : `${input.kind} ${input.read.what}`;
+    default:
+      return input.kind;
+  }
+}
+
+function take(draft: Draft, input: Input): void {
+  switch (input.kind) {
+    case 'start':
+      return start(draft, input.run);
+    case 'wake':
+      return wake(draft, input.key);
+    case 'quote':
+      draft.live({ quotes: new Map(draft.state.live.quotes).set(input.quote.instrument, input.quote) });
+      return completedByQuote(draft, input.quote.instrument, input.quote.at);
+    case 'feed':
+      return feedChanged(draft, input);
+    case 'notice':
+      draft.live({ brokerTransactionId: Math.max(draft.state.live.brokerTransactionId, input.transactionId) });
+      if (input.transactionId > draft.state.ledger.lastTransactionId) readLedger(draft);
+      return;
+    case 'answer':
+      return answered(draft, input.read, input.answer);
+    case 'readFailed':
+      return readFailed(draft, input.read, input.failure, input.detail);
+    case 'advice':
+      return takeAdvice(draft, input.consultation, input.outcome);
+    case 'dispatchDenied':
+      return recordDispatchDenial(draft, input.clientOrderId, input);
+    case 'exchange':
+      recordExchange(draft, input.clientOrderId, input.request, input.exchange);
+      return readLedger(draft);
+    case 'operator':
+      return obey(draft, input);
+    case 'stop':
+      return draft.tell({ type: 'DaemonStopped', data: { reason: input.reason.slice(0, 2_000), exitCode: input.exitCode } });
+  }
+}
+
+// --- starting ---
+
+function start(draft: Draft, run: RunFacts): void {
+  const { state, now } = draft;
+  const { lastEventAt, running, identity } = state.run;
+  const downMs = lastEventAt === null ? 0 : Math.max(0, now - lastEventAt);
+  const previousRun = lastEventAt === null ? 'none' : running ? 'crashed' : 'clean';
+  draft.live({
+    startedAt: now,
+    downMs,
+    sameIdentity: identity === `${run.build} ${run.configHash} ${run.modelHash}`,
+    downUntil: lastEventAt === null ? null : now,
+    policy: run,
+    notReady: 'importing the ledger',
+  });
+  draft.tell({
+    type: 'DaemonStarted',
+    data: {
+      epoch: Math.max(state.run.epoch, state.ledger.epochMax) + 1,
+      previousRun,
+      downMs,
+      build: run.build,
+      nodeVersion: run.nodeVersion,
+      configHash: run.configHash,
+      modelHash: run.modelHash,
+      modelLabel: run.modelLabel,
+      accountId: state.settings.accountId,
+      environment: run.environment,
+    },
+  });
+  draft.tell({ type: 'ModelLoaded', data: { modelHash: run.modelHash, modelLabel: run.modelLabel, featureSetId: run.featureSetId, trained: run.trained } });
+  doubtIntentsAfterCrash(draft);
+  draft.ask({ kind: 'connectFeeds' });
+  // What was recorded before a crash is read again from the oldest order still working: telling it twice is harmless.
+  const watermarks = [...draft.state.books.values()].flatMap((book) => workingOrders(book.trading).map((order) => order.watermark));
+  draft.live({ ledgerReadPending: true });
+  draft.ask({ kind: 'read', read: { what: 'transactions', since: Math.min(state.ledger.lastTransactionId, ...watermarks) } });
+  readHistory(draft);
+}
+
+/** The first reconciliation agreed: settle the mode, then let time begin. */
+function becomeReady(draft: Draft): void {
+  const { live, safety, run, settings } = draft.state;
+  draft.live({ notReady: null });
+  draft.tellAll(decideRestart(safety, {
+    sameBuildConfigurationAndModel: live.sameIdentity,
+    downMs: live.downMs,
+    crashesLastHour: run.crashesFoundAt.filter((at) => at > draft.now - 60 * MINUTE_MS).length,
+    hasPosition: hasOurPosition(draft.state),
+  }, settings));
+  draft.ask({ kind: 'wake', key: 'minute', at: nextMultiple(draft.now, MINUTE_MS) });
+  draft.ask({ kind: 'wake', key: 'positionCheck', at: nextMultiple(draft.now, settings.safety.positionCheckIntervalMs) });
+  draft.ask({ kind: 'wake', key: 'reconcile', at: nextMultiple(draft.now, settings.reconciliationIntervalMs) });
+  flattenWhatIsDue(draft);
+}
+
+const nextMultiple = (now: Instant, intervalMs: number): Instant => plusMs(now, intervalMs - (now % intervalMs));
+
+// --- time ---
+
+function wake(draft: Draft, key: string): void {
+  const { settings, live } = draft.state;
+  switch (key) {
+    case 'minute':
+      draft.ask({ kind: 'wake', key, at: nextMultiple(draft.now, MINUTE_MS) });
+      awaitMinute(draft);
+      return flattenWhatIsDue(draft);
+    case 'positionCheck':
+      draft.ask({ kind: 'wake', key, at: nextMultiple(draft.now, settings.safety.positionCheckIntervalMs) });
+      haltOnDayLoss(draft);
+      flattenWhatIsDue(draft);
+      return draft.ask({ kind: 'read', read: { what: 'positions' } });
+    case 'reconcile':
+      if (live.notReady !== null) return requestReconciliation(draft, 'startup');
+      draft.ask({ kind: 'wake', key, at: nextMultiple(draft.now, settings.reconciliationIntervalMs) });
+      return requestReconciliation(draft, 'interval');
+    case 'history':
+      return readHistory(draft);
+    case 'ledger':
+    case 'resolve':
+      return readLedger(draft);
+    default: {
+      const instrument = instrumentOfWake(key);
+      if (instrument === null) throw new Error(`no timer is called "${key}"`);
+      return readAwaited(draft, instrument);
+    }
+  }
+}
+
+// --- streams ---
+
+function feedChanged(draft: Draft, input: Extract<Input, { kind: 'feed' }>): void {
+  const { connected } = draft.state.live;
+  if (connected[input.feed] === input.connected) return;
+  draft.live({ connected: { ...connected, [input.feed]: input.connected } });
+  if (!input.connected) return draft.tell({ type: 'FeedDisconnected', data: { feed: input.feed, detail: input.detail.slice(0, 2_000) } });
+  draft.tell({ type: 'FeedConnected', data: { feed: input.feed } });
+  // Streams replay nothing: what passed while ours was down is in the ledger.
+  if (draft.state.live.notReady !== null || input.feed !== 'transactions') return;
+  readLedger(draft);
+  requestReconciliation(draft, 'reconnect');
+}
+
+// --- answers of the broker ---
+
+function answered(draft: Draft, read: Read, answer: Answer): void {
+  if (read.what === 'transactions' && answer.what === 'transactions') return takePage(draft, answer.page);
+  if (read.what === 'bars' && answer.what === 'bars') return takeBars(draft, read.instrument, answer.bars, read.purpose);
+  if (read.what === 'snapshot' && answer.what === 'snapshot') return takeSnapshot(draft, read, answer.snapshot);
+  if (read.what === 'positions' && answer.what === 'positions') {
+    const limit = draft.state.settings.safety.positionUnitsMax;
+    for (const { instrument, units } of answer.snapshot.positions) {
+      if (!(absolute(units) <= limit)) draft.halt('positionLimit', `the broker shows ${format(units)} units of ${instrument}, ${format(limit)} allowed`);
+    }
+    if (answer.snapshot.lastTransactionId > draft.state.ledger.lastTransactionId) readLedger(draft);
+    return flattenWhatIsDue(draft);
+  }
+  throw new Error(`an answer about ${answer.what} to a question about ${read.what}`);
+}
+
+/** A failed read is evidence of nothing: it is asked again, and what depends on it waits. */
+function readFailed(draft: Draft, read: Read, failure: BrokerReadFailure, detail: string): void {
+  if (failure === 'unauthorised') draft.halt('authentication', detail);
+  switch (read.what) {
+    case 'transactions':
+      draft.live({ ledgerReadPending: false });
+      return draft.ask({ kind: 'wake', key: 'ledger', at: plusMs(draft.now, RETRY_MS) });
+    case 'snapshot':
+      completeReconciliation(draft, read, null, 'failed', 0, detail);
+      if (draft.state.live.notReady !== null) draft.ask({ kind: 'wake', key: 'reconcile', at: plusMs(draft.now, RETRY_MS) });
+      return;
+    case 'bars':
+      if (read.purpose === 'history') draft.ask({ kind: 'wake', key: 'history', at: plusMs(draft.now, RETRY_MS) });
+      return draft.tell({ type: 'AlertRaised', data: { code: 'candlesFailed', severity: 'warning', detail: detail.slice(0, 2_000) } });
+    case 'positions':
+      return draft.tell({ type: 'AlertRaised', data: { code: 'positionsFailed', severity: 'warning', detail: detail.slice(0, 2_000) } });
+  }
+}
+
+// --- reconciliation ---
+
+type SnapshotRead = Extract<Read, { what: 'snapshot' }>;
+const reconciliationIdOf = (read: SnapshotRead): string => derivedId('reconciliation', read.trigger, formatInstant(read.startedAt));
+
+function takeSnapshot(draft: Draft, read: SnapshotRead, snapshot: AccountSnapshot): void {
+  const { ledger, settings, books } = draft.state;
+  if (snapshot.lastTransactionId !== ledger.lastTransactionId) {
+    draft.live({ brokerTransactionId: Math.max(draft.state.live.brokerTransactionId, snapshot.lastTransactionId) });
+    if (read.attempt >= SNAPSHOT_ATTEMPTS_MAX) return completeReconciliation(draft, read, null, 'failed', 0, `snapshot at ${snapshot.lastTransactionId}, ledger at ${ledger.lastTransactionId}, after ${read.attempt} reads`);
+    if (snapshot.lastTransactionId > ledger.lastTransactionId) readLedger(draft);
+    return draft.ask({ kind: 'read', read: { ...read, attempt: read.attempt + 1 } });
+  }
+  const ourTradeIds = new Set([...books.values()].flatMap((book) => [...book.trading.ourTradeIds]));
+  const found = compareWithSnapshot(ledger, snapshot, { accountId: settings.accountId, currency: settings.homeCurrency, ourTradeIds });
+  const reconciliationId = reconciliationIdOf(read);
+  for (const discrepancy of found) draft.tell({ type: 'DiscrepancyDetected', data: { reconciliationId, ...discrepancy } }, { actor: 'reconciler' });
+  completeReconciliation(draft, read, ledger.lastTransactionId, found.length === 0 ? 'agreed' : 'differed', found.length, null);
+  if (found.length > 0) draft.halt('discrepancy', found.map((entry) => `${entry.kind} ${entry.subject}: here ${entry.local}, broker ${entry.broker}`).join('; '));
+  if (draft.state.live.notReady !== null) {
+    if (found.length === 0) becomeReady(draft);
+    else draft.ask({ kind: 'wake', key: 'reconcile', at: nextMultiple(draft.now, settings.reconciliationIntervalMs) });
+  }
+}
+
+function completeReconciliation(draft: Draft, read: SnapshotRead, transactionId: number | null, outcome: DataOf<'ReconciliationCompleted'>['outcome'], discrepancies: number, detail: string | null): void {
+  draft.live({ reconciliationPending: false, ...(outcome === 'failed' ? {} : { discrepancies }), ...(outcome === 'agreed' ? { lastAgreedAt: draft.now } : {}) });
+  draft.tell({
+    type: 'ReconciliationCompleted',
+    data: {
+      reconciliationId: reconciliationIdOf(read),
+      trigger: read.trigger,
+      startedAt: formatInstant(read.startedAt),
+      durationMs: Math.max(0, draft.now - read.startedAt),
+      transactionId: transactionId === null ? null : String(transactionId),
+      outcome,
+      checks: outcome === 'failed' ? [] : [...CHECKS],
+      discrepancies,
+      detail: detail?.slice(0, 2_000) ?? null,
+    },
+  }, { actor: 'reconciler' });
+}
+
+// --- operators ---
+
+function obey(draft: Draft, input: Extract<Input, { kind: 'operator' }>): void {
+  const { live, safety, settings, foreignTradeIds } = draft.state;
+  const { events, accepted, message } = decideCommand(safety, input.command, {
+    ready: live.notReady === null,
+    notReadyReason: live.notReady ?? '',
+    hasPosition: hasOurPosition(draft.state),
+    unresolvedForeignTrades: foreignTradeIds.size,
+  }, settings);
+  draft.tellAll(events, { actor: `operator ${input.command.operator.slice(0, 64)}` });
+  draft.ask({ kind: 'reply', commandId: input.commandId, result: { accepted, message } });
+  if (live.notReady === null) flattenWhatIsDue(draft);
+}

@@ -1,0 +1,105 @@
+/**
+ * Guards: what must hold before an order may be meant. Each is one small pure function with a code, what it saw,
+ * what it allows and the distance that is left.
+ *
+ * They fail closed. A limit reads `if (!(value <= limit)) deny`, a missing input denies, and every opening order
+ * carries the verdict of every guard, so that the log answers why it was allowed.
+ */
+import type { TradingCalendar } from './calendar.ts';
+import { isMarketOpen, isWeekendHold } from './calendar.ts';
+import type { Quote } from './broker.ts';
+import type { GuardVerdict, Mode } from './events.ts';
+import { absolute, add, format, negate, priceToPips, subtract } from './money.ts';
+import type { AnyScaled, Money, Pips, Units } from './money.ts';
+import type { Safety } from './safety.ts';
+import { ordersLastDay, ordersLastHour } from './safety.ts';
+import type { SafetyLimits } from './settings.ts';
+import type { Instant } from './time.ts';
+
+/** Everything that the guards of an opening order may look at. */
+export interface OpeningFacts {
+  readonly now: Instant;
+  readonly safety: Safety;
+  readonly limits: SafetyLimits;
+  readonly calendar: TradingCalendar;
+  readonly fridayFlattenMinute: number | null;
+  readonly pipLocation: number;
+  readonly orderUnits: Units;
+  /** Net units of the instrument by the ledger, foreign trades included. */
+  readonly positionUnits: Units;
+  /** Opening orders of this instrument that are not settled. */
+  readonly openingOrders: number;
+  readonly quote: Quote | null;
+  /** Loss since 17:00 New York, positive when losing. */
+  readonly dayLossMoney: Money;
+  readonly dayLossPips: Pips;
+  readonly foreignTrades: number;
+  /** Null when ready, else why not. */
+  readonly notReady: string | null;
+  /** Null when both streams stand and the last reconciliation agreed recently, else why not. */
+  readonly unsound: string | null;
+  readonly decidedOnTransactionId: number;
+  /** The newest transaction id that the broker has spoken of. */
+  readonly brokerTransactionId: number;
+}
+
+type Guard = (facts: OpeningFacts) => Omit<GuardVerdict, 'guard'>;
+
+const must = (passed: boolean, value: string, limit: string): Omit<GuardVerdict, 'guard'> => ({ passed, value, limit, distance: null });
+
+/** value ≤ limit; a comparison that is not true denies. */
+function atMost<T extends AnyScaled>(value: T, limit: T): Omit<GuardVerdict, 'guard'> {
+  return { passed: value <= limit, value: format(value), limit: format(limit), distance: format(subtract(limit, value)) };
+}
+function atMostCount(value: number, limit: number): Omit<GuardVerdict, 'guard'> {
+  return { passed: value <= limit, value: String(value), limit: String(limit), distance: Number.isFinite(limit - value) ? String(limit - value) : null };
+}
+
+const TRADING_MODES: readonly Mode[] = ['ARMED'];
+
+/** In the order in which they are asked; the first that denies names the denial. */
+export const OPENING_GUARDS: { readonly [code: string]: Guard } = {
+  mode: ({ safety }) => must(TRADING_MODES.includes(safety.mode), safety.mode, 'ARMED'),
+  ready: ({ notReady }) => must(notReady === null, notReady ?? 'ready', 'ready'),
+  sound: ({ unsound }) => must(unsound === null, unsound ?? 'sound', 'sound'),
+  foreignTrade: ({ foreignTrades }) => atMostCount(foreignTrades, 0),
+  orderUnits: ({ orderUnits, limits }) => atMost(absolute(orderUnits), limits.orderUnitsMax),
+  positionUnits: ({ orderUnits, positionUnits, limits }) => atMost(absolute(add(positionUnits, orderUnits)), limits.positionUnitsMax),
+  oneOpening: ({ openingOrders }) => atMostCount(openingOrders, 0),
+  stateMoved: ({ decidedOnTransactionId, brokerTransactionId }) =>
+    must(brokerTransactionId === decidedOnTransactionId, `broker at ${brokerTransactionId}`, `decided at ${decidedOnTransactionId}`),
+  marketOpen: ({ now, calendar, quote }) =>
+    must(isMarketOpen(calendar, now) && quote?.tradeable === true, `calendar ${isMarketOpen(calendar, now) ? 'open' : 'closed'}, quote ${quote === null ? 'missing' : quote.tradeable ? 'tradeable' : 'halted'}`, 'open and tradeable'),
+  weekend: ({ now, calendar, fridayFlattenMinute }) =>
+    must(fridayFlattenMinute === null || !isWeekendHold(calendar, now, fridayFlattenMinute), fridayFlattenMinute === null ? 'held by configuration' : 'clock', 'before Friday flatten'),
+  quoteAge: ({ now, quote, limits }) => (quote === null ? must(false, 'no quote', `${limits.quoteAgeMsMax}`) : withFloor(now - quote.at, limits.quoteAgeMsMax)),
+  spread: ({ quote, limits, pipLocation }) => (quote === null ? must(false, 'no quote', format(limits.spreadPipsMax)) : spreadVerdict(quote, limits, pipLocation)),
+  dailyLossMoney: ({ dayLossMoney, limits }) => below(dayLossMoney, limits.dailyLossMoneyMax),
+  dailyLossPips: ({ dayLossPips, limits }) => below(dayLossPips, limits.dailyLossPipsMax),
+  ordersPerHour: ({ safety, now, limits }) => atMostCount(ordersLastHour(safety, now) + 1, limits.ordersPerHourMax),
+  ordersPerDay: ({ safety, now, limits }) => atMostCount(ordersLastDay(safety, now) + 1, limits.ordersPerDayMax),
+  slippageStrikes: ({ safety, limits }) => atMostCount(safety.slippageStrikes, limits.slippageStrikesMax - 1),
+};
+
+/** A quote from the future is as useless as one from the past. */
+function withFloor(ageMs: number, ageMsMax: number): Omit<GuardVerdict, 'guard'> {
+  const verdict = atMostCount(ageMs, ageMsMax);
+  return { ...verdict, passed: verdict.passed && ageMs >= -ageMsMax };
+}
+
+function spreadVerdict(quote: Quote, limits: SafetyLimits, pipLocation: number): Omit<GuardVerdict, 'guard'> {
+  const spread = priceToPips(subtract(quote.ask, quote.bid), pipLocation);
+  const verdict = atMost(spread, limits.spreadPipsMax);
+  return { ...verdict, passed: verdict.passed && spread >= 0n };
+}
+
+/** A loss limit is reached when the loss equals it. */
+function below<T extends AnyScaled>(loss: T, limit: T): Omit<GuardVerdict, 'guard'> {
+  return { passed: loss < limit, value: format(loss), limit: format(limit), distance: format(add(limit, negate(loss))) };
+}
+
+/** Every guard's verdict on an opening order, and the first that denied it. */
+export function judgeOpening(facts: OpeningFacts): { readonly verdicts: readonly GuardVerdict[]; readonly deniedBy: string | null } {
+  const verdicts = Object.entries(OPENING_GUARDS).map(([guard, judge]) => ({ guard, ...judge(facts) }));
+  return { verdicts, deniedBy: verdicts.find((verdict) => !verdict.passed)?.guard ?? null };
+}

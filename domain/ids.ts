@@ -1,0 +1,65 @@
+/**
+ * Names that are computed, never drawn: the same bar proposes the same decision, the same decision the same
+ * orders, and the same fact the same event, in whatever run they come up again.
+ */
+import { v5 as uuidv5 } from 'uuid';
+import type { InstrumentName } from './instruments.ts';
+import type { Instant } from './time.ts';
+import { formatInstant } from './time.ts';
+import type { StreamName } from './log.ts';
+import type { DomainEvent } from './events.ts';
+import { CATALOGUE } from './events.ts';
+
+declare const brand: unique symbol;
+export type DecisionId = string & { readonly [brand]: 'DecisionId' };
+export type ClientOrderId = string & { readonly [brand]: 'ClientOrderId' };
+
+/** Root of all derived names: uuidv5 of the DNS namespace and this project's name. */
+const NAMESPACE = uuidv5('reckoner.v1', uuidv5.DNS);
+
+export const derivedId = (...parts: readonly string[]): string => uuidv5(parts.join('|'), NAMESPACE);
+
+/** One decision for a bar, for ever. */
+export const decisionIdOf = (accountId: string, instrument: InstrumentName, barStart: Instant): DecisionId =>
+  derivedId('decision', accountId, instrument, formatInstant(barStart)) as DecisionId;
+
+/** One order for a leg of a decision. */
+export const clientOrderIdOf = (decisionId: DecisionId, leg: 'open' | 'close'): ClientOrderId => derivedId('order', decisionId, leg) as ClientOrderId;
+
+/** Closes without a decision (weekend, halt …): one for a trade and the moment at which it became due. */
+export const flattenOrderIdOf = (accountId: string, tradeId: string, dueAt: Instant): ClientOrderId =>
+  derivedId('flatten', accountId, tradeId, formatInstant(dueAt)) as ClientOrderId;
+
+/** The client id of every trade in a position slot: the broker refuses a second open trade with it. */
+export const slotIdOf = (accountId: string, instrument: InstrumentName): string => `reckoner:${accountId}:${instrument}:slot0`;
+
+/** The tag of every order: whoever sees a higher epoch than its own has been replaced. */
+export const epochTag = (epoch: number): string => `reckoner:epoch:${epoch}`;
+
+/** The epoch in a tag of ours; null for anybody else's tag. */
+export function epochOfTag(tag: string): number | null {
+  const match = /^reckoner:epoch:(\d{1,9})$/.exec(tag);
+  return match === null ? null : Number(match[1]);
+}
+
+/** Where each category of event is kept. */
+export function streamOf(event: DomainEvent, accountId: string, deployment: string, instrument: InstrumentName | null): StreamName {
+  const { category } = CATALOGUE[event.type];
+  switch (category) {
+    case 'bars':
+      return `bars-oanda.${required(instrument, event.type)}.M1`;
+    case 'trading':
+      return `trading-${accountId}.${required(instrument, event.type)}`;
+    case 'ledger':
+    case 'safety':
+    case 'reconciliation':
+      return `${category}-${accountId}`;
+    case 'daemon':
+      return `daemon-${deployment}`;
+  }
+}
+
+function required(instrument: InstrumentName | null, type: string): InstrumentName {
+  if (instrument === null) throw new Error(`${type} needs an instrument to find its stream`);
+  return instrument;
+}

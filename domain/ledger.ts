@@ -1,0 +1,268 @@
+/**
+ * The account's ledger: a fold of the broker's own transactions, each recorded once and in the order of its
+ * contiguous id. Position, open trades, realised P&L, financing and balance come from here and from nowhere
+ * else; an order response is never added to anything.
+ *
+ * Every transaction's balance is explained: balance before + what the transaction moved = the balance that the
+ * broker printed, to its last decimal. A transaction that does not add up is kept, flagged, and found by the
+ * next reconciliation.
+ */
+import { z } from 'zod';
+import type { BrokerTransaction } from './broker.ts';
+import type { DomainEvent } from './events.ts';
+import type { InstrumentName } from './instruments.ts';
+import { instrumentName } from './instruments.ts';
+import { add, money, price, priceTimesUnits, scaleBy, subtract, units, ZERO_MONEY, ZERO_UNITS } from './money.ts';
+import type { Money, Price, Ratio, Units } from './money.ts';
+import type { Instant } from './time.ts';
+import { parseInstant } from './time.ts';
+import { epochOfTag } from './ids.ts';
+
+// --- what the fold reads of a body; everything else is kept verbatim in the event ---
+
+const extensions = z.looseObject({ id: z.string().optional(), tag: z.string().optional() });
+const tradePart = z.looseObject({ tradeID: z.string(), units: z.string(), price: z.string().optional(), realizedPL: z.string().optional(), financing: z.string().optional() });
+const bodySchema = z.looseObject({
+  id: z.string(),
+  type: z.string(),
+  time: z.string(),
+  accountBalance: z.string().optional(),
+  accountCurrency: z.string().optional(),
+  amount: z.string().optional(),
+  pl: z.string().optional(),
+  financing: z.string().optional(),
+  commission: z.string().optional(),
+  guaranteedExecutionFee: z.string().optional(),
+  dividendAdjustment: z.string().optional(),
+  instrument: z.string().optional(),
+  units: z.string().optional(),
+  price: z.string().optional(),
+  reason: z.string().optional(),
+  rejectReason: z.string().optional(),
+  orderID: z.string().optional(),
+  clientOrderID: z.string().optional(),
+  tradeID: z.string().optional(),
+  replacedByOrderID: z.string().optional(),
+  tradeClose: z.looseObject({ tradeID: z.string() }).optional(),
+  clientExtensions: extensions.optional(),
+  tradeOpened: tradePart.optional(),
+  tradesClosed: z.array(tradePart).optional(),
+  tradeReduced: tradePart.optional(),
+});
+/** The fields of a transaction that Reckoner acts on. */
+export type TransactionBody = z.infer<typeof bodySchema>;
+
+/** Raised for a transaction body that cannot be folded. Names the transaction and the field. */
+export class LedgerError extends Error {
+  override readonly name = 'LedgerError';
+}
+
+export function readBody(transactionId: string, body: unknown): TransactionBody {
+  const result = bodySchema.safeParse(body);
+  if (!result.success) throw new LedgerError(`transaction ${transactionId}: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`);
+  return result.data;
+}
+
+// --- state ---
+
+export interface OpenTrade {
+  readonly tradeId: string;
+  readonly instrument: InstrumentName;
+  /** Signed units still open. */
+  readonly units: Units;
+  readonly initialUnits: Units;
+  readonly price: Price;
+  readonly openedAt: Instant;
+  /** Client id of the order that opened it; null when it carried none. */
+  readonly clientOrderId: string | null;
+}
+
+export interface PendingOrder {
+  readonly orderId: string;
+  readonly type: string;
+  /** The trade that it protects; null for an entry order. */
+  readonly tradeId: string | null;
+}
+
+export interface UnexplainedBalance {
+  readonly transactionId: number;
+  readonly expected: Money;
+  readonly reported: Money;
+}
+
+export interface Ledger {
+  /** Id of the last transaction folded; 0 before the first. */
+  readonly lastTransactionId: number;
+  readonly currency: string | null;
+  readonly balance: Money;
+  /** Sums since the account began. */
+  readonly realisedPl: Money;
+  readonly financing: Money;
+  readonly commission: Money;
+  readonly transfers: Money;
+  readonly openTrades: ReadonlyMap<string, OpenTrade>;
+  readonly pendingOrders: ReadonlyMap<string, PendingOrder>;
+  /** Transactions that did not add up, oldest first, the first few kept. */
+  readonly unexplained: readonly UnexplainedBalance[];
+  /** Highest epoch in any of our order tags. */
+  readonly epochMax: number;
+  /** Pips realised, each trade weighted by the share of it that was closed; by instrument. */
+  readonly realisedByInstrument: ReadonlyMap<InstrumentName, Price>;
+}
+
+export const emptyLedger: Ledger = {
+  lastTransactionId: 0,
+  currency: null,
+  balance: ZERO_MONEY,
+  realisedPl: ZERO_MONEY,
+  financing: ZERO_MONEY,
+  commission: ZERO_MONEY,
+  transfers: ZERO_MONEY,
+  openTrades: new Map(),
+  pendingOrders: new Map(),
+  unexplained: [],
+  epochMax: 0,
+  realisedByInstrument: new Map(),
+};
+
+const UNEXPLAINED_KEPT_MAX = 100;
+/** Orders that rest: they are created without a fill and stay until filled or cancelled. */
+const RESTING_ORDER_TYPES = new Set([
+  'LIMIT_ORDER', 'STOP_ORDER', 'MARKET_IF_TOUCHED_ORDER', 'TAKE_PROFIT_ORDER', 'STOP_LOSS_ORDER', 'TRAILING_STOP_LOSS_ORDER', 'GUARANTEED_STOP_LOSS_ORDER',
+]);
+/** Every transaction type of the broker's that this build understands; another one stops new exposure. */
+const KNOWN_TYPES = new Set([
+  ...RESTING_ORDER_TYPES, 'CREATE', 'CLOSE', 'REOPEN', 'CLIENT_CONFIGURE', 'CLIENT_CONFIGURE_REJECT', 'TRANSFER_FUNDS', 'TRANSFER_FUNDS_REJECT',
+  'MARKET_ORDER', 'MARKET_ORDER_REJECT', 'FIXED_PRICE_ORDER', 'LIMIT_ORDER_REJECT', 'STOP_ORDER_REJECT', 'MARKET_IF_TOUCHED_ORDER_REJECT',
+  'TAKE_PROFIT_ORDER_REJECT', 'STOP_LOSS_ORDER_REJECT', 'TRAILING_STOP_LOSS_ORDER_REJECT', 'GUARANTEED_STOP_LOSS_ORDER_REJECT', 'ORDER_FILL', 'ORDER_CANCEL',
+  'ORDER_CANCEL_REJECT', 'ORDER_CLIENT_EXTENSIONS_MODIFY', 'ORDER_CLIENT_EXTENSIONS_MODIFY_REJECT', 'TRADE_CLIENT_EXTENSIONS_MODIFY',
+  'TRADE_CLIENT_EXTENSIONS_MODIFY_REJECT', 'MARGIN_CALL_ENTER', 'MARGIN_CALL_EXTEND', 'MARGIN_CALL_EXIT', 'DELAYED_TRADE_CLOSURE', 'DAILY_FINANCING',
+  'DIVIDEND_ADJUSTMENT', 'RESET_RESETTABLE_PL',
+]);
+export const isKnownTransactionType = (type: string): boolean => KNOWN_TYPES.has(type);
+
+// --- evolve ---
+
+/** Folds one event; events of other streams leave the ledger as it is. */
+export function evolveLedger(ledger: Ledger, event: DomainEvent): Ledger {
+  if (event.type !== 'BrokerTransactionRecorded') return ledger;
+  const id = Number(event.data.transactionId);
+  if (id !== ledger.lastTransactionId + 1) throw new LedgerError(`transaction ${id} cannot follow ${ledger.lastTransactionId}: the ledger must be contiguous`);
+  const body = readBody(event.data.transactionId, event.data.body);
+  return foldTags(foldOrders(foldTrades(foldBalance({ ...ledger, lastTransactionId: id }, body), body), body), body);
+}
+
+const amountOf = (text: string | undefined, field: string): Money => (text === undefined ? ZERO_MONEY : money(text, field));
+
+function foldBalance(ledger: Ledger, body: TransactionBody): Ledger {
+  const field = (name: string): string => `transaction ${body.id} ${name}`;
+  const currency = body.type === 'CREATE' && body.accountCurrency !== undefined ? body.accountCurrency : ledger.currency;
+  if (body.accountBalance === undefined) return currency === ledger.currency ? ledger : { ...ledger, currency };
+  const pl = amountOf(body.pl, field('pl'));
+  const financing = amountOf(body.financing, field('financing'));
+  const commission = add(amountOf(body.commission, field('commission')), amountOf(body.guaranteedExecutionFee, field('guaranteedExecutionFee')));
+  const transferred = add(amountOf(body.amount, field('amount')), amountOf(body.dividendAdjustment, field('dividendAdjustment')));
+  const reported = money(body.accountBalance, field('accountBalance'));
+  const expected = subtract(add(add(add(ledger.balance, pl), financing), transferred), commission);
+  const explained = expected === reported;
+  return {
+    ...ledger,
+    currency,
+    balance: reported,
+    realisedPl: add(ledger.realisedPl, pl),
+    financing: add(ledger.financing, financing),
+    commission: add(ledger.commission, commission),
+    transfers: add(ledger.transfers, transferred),
+    unexplained: explained || ledger.unexplained.length >= UNEXPLAINED_KEPT_MAX
+      ? ledger.unexplained
+      : [...ledger.unexplained, { transactionId: ledger.lastTransactionId, expected, reported }],
+  };
+}
+
+function foldTrades(ledger: Ledger, body: TransactionBody): Ledger {
+  if (body.type !== 'ORDER_FILL') return ledger;
+  const openTrades = new Map(ledger.openTrades);
+  const realisedByInstrument = new Map(ledger.realisedByInstrument);
+  const instrument = instrumentName(body.instrument ?? '');
+  const closing = [...(body.tradesClosed ?? []), ...(body.tradeReduced === undefined ? [] : [body.tradeReduced])];
+  for (const part of closing) {
+    const trade = openTrades.get(part.tradeID);
+    if (trade === undefined) throw new LedgerError(`transaction ${body.id} closes trade ${part.tradeID}, which the ledger does not hold`);
+    const closed = units(part.units, `transaction ${body.id} units`);
+    const remaining = add(trade.units, closed);
+    const moved = subtract(price(part.price ?? body.price ?? '', `transaction ${body.id} price`), trade.price);
+    const weighted = priceShare(moved, closed, trade.initialUnits);
+    realisedByInstrument.set(instrument, add(realisedByInstrument.get(instrument) ?? (0n as Price), weighted));
+    if (remaining === ZERO_UNITS) openTrades.delete(part.tradeID);
+    else openTrades.set(part.tradeID, { ...trade, units: remaining });
+  }
+  if (body.tradeOpened !== undefined) {
+    const opened = units(body.tradeOpened.units, `transaction ${body.id} tradeOpened.units`);
+    openTrades.set(body.tradeOpened.tradeID, {
+      tradeId: body.tradeOpened.tradeID,
+      instrument,
+      units: opened,
+      initialUnits: opened,
+      price: price(body.tradeOpened.price ?? body.price ?? '', `transaction ${body.id} tradeOpened.price`),
+      openedAt: parseInstant(body.time, `transaction ${body.id} time`),
+      clientOrderId: body.clientOrderID ?? null,
+    });
+  }
+  return { ...ledger, openTrades, realisedByInstrument };
+}
+
+/** Price gained by closing `closed` (sign of the fill) of a trade, weighted by its share of the trade. */
+function priceShare(moved: Price, closed: Units, initial: Units): Price {
+  const share = (-(closed as bigint) * 10n ** 10n) / (initial < 0n ? -initial : initial);
+  return scaleBy(moved, share as Ratio);
+}
+
+function foldOrders(ledger: Ledger, body: TransactionBody): Ledger {
+  const creates = RESTING_ORDER_TYPES.has(body.type);
+  const ends = (body.type === 'ORDER_FILL' || body.type === 'ORDER_CANCEL') && body.orderID !== undefined && ledger.pendingOrders.has(body.orderID);
+  if (!creates && !ends) return ledger;
+  const pendingOrders = new Map(ledger.pendingOrders);
+  if (creates) pendingOrders.set(body.id, { orderId: body.id, type: body.type, tradeId: body.tradeID ?? null });
+  else pendingOrders.delete(body.orderID!);
+  return { ...ledger, pendingOrders };
+}
+
+function foldTags(ledger: Ledger, body: TransactionBody): Ledger {
+  const epoch = body.clientExtensions?.tag === undefined ? null : epochOfTag(body.clientExtensions.tag);
+  return epoch === null || epoch <= ledger.epochMax ? ledger : { ...ledger, epochMax: epoch };
+}
+
+// --- views ---
+
+/** Net units of an instrument: the sum of its open trades. */
+export function netUnits(ledger: Ledger, instrument: InstrumentName): Units {
+  let sum = ZERO_UNITS;
+  for (const trade of ledger.openTrades.values()) if (trade.instrument === instrument) sum = add(sum, trade.units);
+  return sum;
+}
+
+/** Profit since the account began: realised, financing, less fees. Transfers are not profit and not loss. */
+export const cumulativeProfit = (ledger: Ledger): Money => subtract(add(ledger.realisedPl, ledger.financing), ledger.commission);
+
+/** What a trade would realise at the given prices, in quote currency: longs close on the bid, shorts on the ask. */
+export function unrealisedQuote(trade: OpenTrade, bid: Price, ask: Price): Money {
+  return priceTimesUnits(subtract(trade.units > 0n ? bid : ask, trade.price), trade.units);
+}
+
+// --- decide ---
+
+/**
+ * Which transactions of a page are new, in order: those that continue the ledger without a gap. A page that
+ * jumps is cut there (`gapAfter` says where): it must be read again, never skipped over.
+ */
+export function newTransactions(ledger: Ledger, page: readonly BrokerTransaction[]): { readonly fresh: readonly BrokerTransaction[]; readonly gapAfter: number | null } {
+  const fresh: BrokerTransaction[] = [];
+  let last = ledger.lastTransactionId;
+  for (const transaction of page) {
+    if (transaction.id <= last) continue;
+    if (transaction.id !== last + 1) return { fresh, gapAfter: last };
+    fresh.push(transaction);
+    last = transaction.id;
+  }
+  return { fresh, gapAfter: null };
+}

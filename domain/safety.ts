@@ -1,0 +1,145 @@
+/**
+ * Safety: the mode that trading is in, what has been counted against its limits, and what a halt means for the
+ * position. Everything here is a fold of the log, so a restart forgets nothing.
+ *
+ * Modes: OBSERVING decides and sends nothing · ARMED trades · REDUCING closes only · HALTED sends no policy
+ * order and goes on mirroring and reconciling. Stopping takes one command or one breached limit; arming takes a
+ * named operator and a reason.
+ */
+import type { DataOf, Disposition, DomainEvent, Mode } from './events.ts';
+import type { Instant } from './time.ts';
+import { DAY_MS, HOUR_MS } from './time.ts';
+import { ratio } from './money.ts';
+import type { DeskSettings, HaltCause, SafetyLimits } from './settings.ts';
+import { format } from './money.ts';
+
+// --- state ---
+
+export interface Safety {
+  readonly mode: Mode;
+  readonly since: Instant | null;
+  readonly cause: string;
+  /** What the present halt means for our position; null unless HALTED. */
+  readonly disposition: Disposition | null;
+  /** When each order of the last 24 hours was intended, oldest first. */
+  readonly intendedAt: readonly Instant[];
+  /** Fills since the last arming whose slippage was above the tolerance. */
+  readonly slippageStrikes: number;
+}
+
+export const initialSafety: Safety = { mode: 'OBSERVING', since: null, cause: 'firstStart', disposition: null, intendedAt: [], slippageStrikes: 0 };
+
+// --- evolve ---
+
+const moved = (safety: Safety, mode: Mode, cause: string, at: Instant, disposition: Disposition | null = null): Safety => ({ ...safety, mode, since: at, cause, disposition });
+
+export function evolveSafety(safety: Safety, event: DomainEvent, at: Instant, limits: SafetyLimits): Safety {
+  switch (event.type) {
+    case 'TradingArmed':
+      return { ...moved(safety, 'ARMED', `operator ${event.data.operator}`, at), slippageStrikes: 0 };
+    case 'TradingObserving':
+      return moved(safety, 'OBSERVING', event.data.cause, at);
+    case 'TradingReducing':
+      return moved(safety, 'REDUCING', event.data.cause, at);
+    case 'TradingHalted':
+      return moved(safety, 'HALTED', event.data.cause, at, event.data.disposition);
+    case 'TradingResumed':
+    case 'TradingDisarmed':
+      return moved(safety, 'OBSERVING', `operator ${event.data.operator}`, at);
+    case 'OrderIntended':
+      return { ...safety, intendedAt: [...safety.intendedAt.filter((earlier) => earlier > at - DAY_MS), at] };
+    case 'OrderFilled':
+      return isSlippageStrike(event.data, limits) ? { ...safety, slippageStrikes: safety.slippageStrikes + 1 } : safety;
+    default:
+      return safety;
+  }
+}
+
+const isSlippageStrike = (data: DataOf<'OrderFilled'>, limits: SafetyLimits): boolean =>
+  data.slippageShare !== null && !(ratio(data.slippageShare) <= limits.slippageShareMax);
+
+export const ordersWithin = (safety: Safety, now: Instant, spanMs: number): number => safety.intendedAt.filter((at) => at > now - spanMs).length;
+export const ordersLastHour = (safety: Safety, now: Instant): number => ordersWithin(safety, now, HOUR_MS);
+export const ordersLastDay = (safety: Safety, now: Instant): number => ordersWithin(safety, now, DAY_MS);
+
+// --- decide ---
+
+/** A halt, unless one already stands that is as strict: a halt that flattens overrides one that holds. */
+export function halt(safety: Safety, cause: HaltCause, detail: string, limits: SafetyLimits, actor = 'daemon'): readonly DomainEvent[] {
+  const disposition = limits.dispositions[cause];
+  if (safety.mode === 'HALTED' && (safety.disposition === disposition || safety.disposition === 'flatten')) return [];
+  return [{ type: 'TradingHalted', data: { cause, detail: detail.slice(0, 2_000), disposition, actor } }];
+}
+
+export interface OperatorCommand {
+  readonly verb: 'arm' | 'disarm' | 'halt' | 'resume';
+  readonly operator: string;
+  readonly reason: string;
+}
+
+/** What the desk knows when an operator speaks. */
+export interface CommandFacts {
+  readonly ready: boolean;
+  readonly notReadyReason: string;
+  readonly hasPosition: boolean;
+  readonly unresolvedForeignTrades: number;
+}
+
+export interface CommandResult {
+  readonly accepted: boolean;
+  readonly message: string;
+  readonly events: readonly DomainEvent[];
+}
+
+const OPERATOR_NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._@-]{0,63}$/u;
+
+/** Answers an operator. Refusals are values that say what to do; every command leaves a trace either way. */
+export function decideCommand(safety: Safety, command: OperatorCommand, facts: CommandFacts, settings: DeskSettings): CommandResult {
+  const answer = (accepted: boolean, message: string, events: readonly DomainEvent[] = []): CommandResult => ({
+    accepted,
+    message,
+    events: [...events, { type: 'ControlAccess', data: { operator: command.operator.slice(0, 64), verb: command.verb, outcome: accepted ? 'accepted' : message } }],
+  });
+  if (!OPERATOR_NAME.test(command.operator)) return answer(false, 'an operator name is needed: letters, digits, blank . _ @ -, at most 64');
+  if (command.reason.trim() === '' || command.reason.length > 500) return answer(false, 'a reason is needed, at most 500 characters');
+  const { operator, reason } = command;
+  switch (command.verb) {
+    case 'arm':
+      if (safety.mode === 'HALTED') return answer(false, 'trading is halted: find out why, then `resume` first');
+      if (!facts.ready) return answer(false, `not ready: ${facts.notReadyReason}`);
+      if (facts.unresolvedForeignTrades > 0) return answer(false, 'a trade that Reckoner did not open is on the account: close it first');
+      if (safety.mode === 'ARMED') return answer(true, 'already armed');
+      return answer(true, 'armed', [{ type: 'TradingArmed', data: { operator, reason, worstLoss: format(settings.worstLoss), currency: settings.homeCurrency } }]);
+    case 'disarm':
+      if (safety.mode === 'HALTED') return answer(false, 'trading is halted, which is stricter than disarmed; use `resume` to leave the halt');
+      return answer(true, facts.hasPosition ? 'reducing until flat, then observing' : 'observing', [{ type: 'TradingDisarmed', data: { operator, reason } }, ...reduceIfOpen(facts, 'disarm')]);
+    case 'halt':
+      return answer(true, 'halted', [{ type: 'TradingHalted', data: { cause: 'operator', detail: reason, disposition: settings.safety.dispositions.operator, actor: `operator ${operator}` } }]);
+    case 'resume':
+      if (safety.mode !== 'HALTED') return answer(false, `trading is ${safety.mode}, not halted`);
+      return answer(true, facts.hasPosition ? 'reducing until flat, then observing' : 'observing', [{ type: 'TradingResumed', data: { operator, reason } }, ...reduceIfOpen(facts, 'resume')]);
+  }
+}
+
+const reduceIfOpen = (facts: CommandFacts, cause: string): readonly DomainEvent[] => (facts.hasPosition ? [{ type: 'TradingReducing', data: { cause } }] : []);
+
+export interface RestartFacts {
+  readonly sameBuildConfigurationAndModel: boolean;
+  readonly downMs: number;
+  readonly crashesLastHour: number;
+  readonly hasPosition: boolean;
+}
+
+/** The mode after a restart, once the first reconciliation has agreed. Nothing to say means: the mode it had. */
+export function decideRestart(safety: Safety, facts: RestartFacts, settings: DeskSettings): readonly DomainEvent[] {
+  if (safety.mode === 'HALTED') return [];
+  if (safety.mode === 'OBSERVING' && !facts.hasPosition) return [];
+  const causes: string[] = [];
+  if (!facts.sameBuildConfigurationAndModel) causes.push('build, configuration or model changed');
+  if (!(facts.downMs < settings.restart.downMsMax)) causes.push(`down for ${facts.downMs} ms`);
+  if (!(facts.crashesLastHour < settings.restart.crashesPerHourMax)) causes.push(`${facts.crashesLastHour} crashes in an hour`);
+  if (causes.length === 0) return [];
+  const cause = `restart: ${causes.join(', ')}`;
+  if (facts.hasPosition) return safety.mode === 'REDUCING' ? [] : [{ type: 'TradingReducing', data: { cause } }];
+  return [{ type: 'TradingObserving', data: { cause } }];
+}

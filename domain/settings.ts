@@ -1,0 +1,63 @@
+/** What the desk must know of its configuration, in the core's own types. */
+import type { TradingCalendar } from './calendar.ts';
+import type { Disposition } from './events.ts';
+import type { Instrument } from './instruments.ts';
+import type { Money, Pips, Ratio, Units } from './money.ts';
+
+/** Causes of a halt that configuration gives a disposition for. */
+export const HALT_CAUSES = ['lossLimit', 'overFill', 'positionLimit', 'slippage', 'model', 'data', 'foreignTrade', 'authentication', 'unknownSchema', 'discrepancy', 'operator'] as const;
+export type HaltCause = (typeof HALT_CAUSES)[number];
+
+export interface InstrumentSettings {
+  readonly instrument: Instrument;
+  readonly orderUnits: Units;
+  readonly stopLossPips: Pips;
+  /** How far beyond its stop a trade may be closed when the market jumps. */
+  readonly gapAllowancePips: Pips;
+  /** Conservative price of one unit of quote currency in home currency; for estimates, never for the ledger. */
+  readonly quoteToHome: Ratio;
+}
+
+export interface SafetyLimits {
+  readonly orderUnitsMax: Units;
+  readonly positionUnitsMax: Units;
+  readonly quoteAgeMsMax: number;
+  readonly spreadPipsMax: Pips;
+  readonly dailyLossMoneyMax: Money;
+  readonly dailyLossPipsMax: Pips;
+  readonly ordersPerHourMax: number;
+  readonly ordersPerDayMax: number;
+  /** Adverse slippage above this share of the distance to the price bound is a strike. */
+  readonly slippageShareMax: Ratio;
+  readonly slippageStrikesMax: number;
+  readonly positionCheckIntervalMs: number;
+  readonly dispositions: { readonly [Cause in HaltCause]: Disposition };
+}
+
+export interface DeskSettings {
+  readonly deployment: string;
+  readonly accountId: string;
+  readonly homeCurrency: string;
+  readonly instruments: readonly InstrumentSettings[];
+  readonly calendar: TradingCalendar;
+  /** What BUY means while short, and SELL while long. */
+  readonly onOppositeSignal: 'close' | 'reverse';
+  /** Distance from the expected price to the worst price that an opening order accepts. */
+  readonly priceBoundPips: Pips;
+  /** Closes that the policy's window needs. */
+  readonly windowBars: number;
+  readonly windowGapMinutesMax: number;
+  /** Open minutes with a position and no decision after which it is closed. */
+  readonly blindBarsMax: number;
+  /** Minute of a New York Friday from which no position is held; null holds over the weekend. */
+  readonly fridayFlattenMinute: number | null;
+  /** Silence of the ledger after which an order of unknown outcome is taken for never placed. */
+  readonly quietPeriodMs: number;
+  /** A fill later than this many bars after its decision is closed, not kept. */
+  readonly lateFillBars: number;
+  readonly safety: SafetyLimits;
+  readonly reconciliationIntervalMs: number;
+  readonly restart: { readonly downMsMax: number; readonly crashesPerHourMax: number };
+  /** The most that the limits allow to be lost before trading stops; shown before arming. */
+  readonly worstLoss: Money;
+}
