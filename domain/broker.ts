@@ -64,6 +64,9 @@ export interface AccountSnapshot {
   readonly currency: string;
   readonly hedgingEnabled: boolean;
   readonly balance: Money;
+  /** Over the account's life. */
+  readonly realisedPl: Money;
+  readonly financing: Money;
   readonly unrealisedPl: Money;
   readonly trades: readonly SnapshotTrade[];
   readonly pendingOrderIds: readonly string[];

@@ -13,8 +13,9 @@ export type LogFault = Extract<LogVerdict, { ok: false }>;
  * the text parsed, to be sure of the verdict.
  */
 function carries(metadataJson: string, member: 'prevHash' | 'sequence', value: string | number): boolean {
-  const expected = `"${member}":${JSON.stringify(value)}`;
-  const at = metadataJson.indexOf(expected);
+  const expected = `"${member}":${typeof value === 'number' ? value : `"${value}"`}`;
+  // Members stand in alphabetical order, so the sequence is the last one.
+  const at = member === 'sequence' ? metadataJson.lastIndexOf(expected) : metadataJson.indexOf(expected);
   const behind = metadataJson[at + expected.length];
   if (at >= 0 && (behind === ',' || behind === '}')) return true;
   try {

@@ -27,7 +27,7 @@ const bodySchema = z.looseObject({
   type: z.string(),
   time: z.string(),
   accountBalance: z.string().optional(),
-  accountCurrency: z.string().optional(),
+  homeCurrency: z.string().optional(),
   amount: z.string().optional(),
   pl: z.string().optional(),
   financing: z.string().optional(),
@@ -156,7 +156,7 @@ const amountOf = (text: string | undefined, field: string): Money => (text === u
 
 function foldBalance(ledger: Ledger, body: TransactionBody): Ledger {
   const field = (name: string): string => `transaction ${body.id} ${name}`;
-  const currency = body.type === 'CREATE' && body.accountCurrency !== undefined ? body.accountCurrency : ledger.currency;
+  const currency = body.type === 'CREATE' && body.homeCurrency !== undefined ? body.homeCurrency : ledger.currency;
   if (body.accountBalance === undefined) return currency === ledger.currency ? ledger : { ...ledger, currency };
   const pl = amountOf(body.pl, field('pl'));
   const financing = amountOf(body.financing, field('financing'));

@@ -5,7 +5,7 @@
  * given by its single writer and covered by the hashes. Where an event lies in a particular store (`position`)
  * is that store's own business and is hashed nowhere.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { canonicalJson } from './canonical.ts';
 import type { Json } from './canonical.ts';
 
@@ -65,11 +65,11 @@ export const GENESIS_HASH = '0'.repeat(64);
 
 /** SHA-256 over the stored bytes, each field behind its length so that no two rows share a preimage. */
 export function hashEvent(event: Omit<RecordedEvent, 'position' | 'hash'>): string {
-  const hasher = createHash('sha256');
+  let preimage = '';
   for (const field of [event.stream, String(event.revision), event.id, event.type, String(event.schemaVersion), event.dataJson, event.metadataJson]) {
-    hasher.update(`${Buffer.byteLength(field)}:`).update(field);
+    preimage += `${Buffer.byteLength(field)}:${field}`;
   }
-  return hasher.digest('hex');
+  return hash('sha256', preimage);
 }
 
 /** Gives a draft its place in a stream: canonical bytes, the previous hash and its own. */
@@ -95,7 +95,7 @@ export interface StreamHead {
 /** One hash for the whole log: SHA-256 over the sorted lines `stream revision hash`. */
 export function headHash(heads: readonly StreamHead[]): string {
   const lines = heads.map((head) => `${head.stream} ${head.revision} ${head.hash}\n`).sort();
-  return createHash('sha256').update(lines.join('')).digest('hex');
+  return hash('sha256', lines.join(''));
 }
 
 export interface StreamAppend {

@@ -38,7 +38,7 @@ export interface Book {
 
 export interface RunHistory {
   readonly epoch: number;
-  /** True between DaemonStarted and DaemonStopped: at a start it means that the last run crashed. */
+  /** True from DaemonStarted until a clean DaemonStopped: at a start it means that the last run crashed. */
   readonly running: boolean;
   readonly identity: string | null;
   readonly lastEventAt: Instant | null;
@@ -180,7 +180,7 @@ function evolveRun(run: RunHistory, event: DomainEvent, at: Instant): RunHistory
       return { epoch, running: true, identity: `${build} ${configHash} ${modelHash}`, lastEventAt: at, crashesFoundAt: previousRun === 'crashed' ? [...recent, at] : recent };
     }
     case 'DaemonStopped':
-      return { ...run, running: false, lastEventAt: at };
+      return { ...run, running: event.data.exitCode !== 0, lastEventAt: at };
     default:
       return { ...run, lastEventAt: at };
   }

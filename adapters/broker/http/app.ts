@@ -1,0 +1,98 @@
+/** What REST and stream servers share: the token, request ids, and errors in the broker's form. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import fastify from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { isBody } from '../engine/bodies.ts';
+import { InvalidRequest } from '../engine/requests.ts';
+import type { Venue } from '../venue.ts';
+import { formatInstant } from '../../../domain/time.ts';
+
+const BODY_BYTES_MAX = 64 * 1024;
+const REQUESTS_REMEMBERED_MAX = 10_000;
+
+/** An error with a status and the broker's wording. */
+export class HttpError extends Error {
+  override readonly name = 'HttpError';
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/**
+ * Request ids that depend on what is asked and when, not on the order in which sockets deliver it: two lockstep
+ * runs give equal ids even when their reads race. They are 18 digits, like the broker's.
+ */
+function createRequestIds(venue: Venue): (method: string, url: string) => string {
+  let at = venue.now;
+  let seen = new Map<string, number>();
+  return (method, url) => {
+    if (at !== venue.now || seen.size > REQUESTS_REMEMBERED_MAX) {
+      at = venue.now;
+      seen = new Map();
+    }
+    const key = `${method} ${url}`;
+    const occurrence = (seen.get(key) ?? 0) + 1;
+    seen.set(key, occurrence);
+    const digest = createHash('sha256').update(`${formatInstant(at)} ${key} ${occurrence}`).digest();
+    return `42${(digest.readBigUInt64BE() % 10n ** 16n).toString().padStart(16, '0')}`;
+  };
+}
+
+const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/** The single text value of a query parameter; repeated ones are refused. */
+export function queryText(request: FastifyRequest, name: string): string | undefined {
+  const value = isBody(request.query) ? request.query[name] : undefined;
+  if (value === undefined || typeof value === 'string') return value;
+  throw new InvalidRequest(`Invalid value specified for '${name}'`);
+}
+
+/** A path parameter; its absence is a mistake in the route. */
+export function pathText(request: FastifyRequest, name: string): string {
+  const value = isBody(request.params) ? request.params[name] : undefined;
+  if (typeof value !== 'string') throw new Error(`the route has no parameter ${name}`);
+  return value;
+}
+
+/** Makes a server that checks the token, stamps request ids and answers errors as the broker does. */
+export function createApp(venue: Venue, token: string): FastifyInstance {
+  const requestId = createRequestIds(venue);
+  const app = fastify({
+    bodyLimit: BODY_BYTES_MAX,
+    genReqId: (request) => requestId(request.method ?? '', request.url ?? ''),
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 256 },
+  });
+  const expected = digestOf(`Bearer ${token}`);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('RequestID', request.id);
+    // The broker's own time: the system's would make two equal runs differ.
+    reply.header('Date', new Date(venue.now).toUTCString());
+    if (!timingSafeEqual(digestOf(request.headers.authorization ?? ''), expected)) {
+      throw new HttpError(401, 'Insufficient authorization to perform request.');
+    }
+    const account = isBody(request.params) ? request.params['accountId'] : undefined;
+    if (account !== undefined && account !== venue.engine.settings.accountId) throw new HttpError(403, 'The provided request was forbidden.');
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
+    // Routes that need a body say so themselves; cancels and starts come without one.
+    if (body === '') return done(null, undefined);
+    try {
+      return done(null, JSON.parse(String(body)));
+    } catch {
+      return done(new InvalidRequest('Invalid JSON body, must be an object'), undefined);
+    }
+  });
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ errorMessage: 'The requested resource does not exist' }));
+  app.setErrorHandler((error, _request, reply) => {
+    if (error instanceof InvalidRequest) return reply.code(400).send({ errorCode: 'oanda::rest::core::InvalidParameterException', errorMessage: error.message });
+    if (error instanceof HttpError) return reply.code(error.status).send({ errorMessage: error.message });
+    const status = error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 500;
+    return reply.code(status).send({ errorMessage: error instanceof Error ? error.message : 'internal error' });
+  });
+  return app;
+}

@@ -1,0 +1,59 @@
+/** Prices and candles, and the two streams. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { HttpError, pathText, queryText } from './app.ts';
+import type { CandleQuery } from '../candles.ts';
+import { candlesBody } from '../candles.ts';
+import type { Body } from '../engine/bodies.ts';
+import { marketOf } from '../engine/book.ts';
+import { InvalidRequest, invalidValue } from '../engine/requests.ts';
+import { homeConversionBodies, priceBody } from '../engine/views.ts';
+import type { StreamHub, StreamName } from '../streams.ts';
+import type { Venue } from '../venue.ts';
+import { formatInstant } from '../../../domain/time.ts';
+
+function readInstruments(request: FastifyRequest, venue: Venue): readonly string[] {
+  const text = queryText(request, 'instruments');
+  if (text === undefined || text === '') throw new InvalidRequest("The request was missing required data: 'instruments'");
+  const names = [...new Set(text.split(','))];
+  if (names.some((name) => !venue.engine.book.markets.has(name))) throw invalidValue('instruments');
+  return names;
+}
+
+const readCandleQuery = (request: FastifyRequest): CandleQuery => ({
+  price: queryText(request, 'price'),
+  granularity: queryText(request, 'granularity'),
+  count: queryText(request, 'count'),
+  from: queryText(request, 'from'),
+  to: queryText(request, 'to'),
+  includeFirst: queryText(request, 'includeFirst'),
+  smooth: queryText(request, 'smooth'),
+});
+
+/** Adds candles and price snapshots. */
+export function addMarketRoutes(app: FastifyInstance, venue: Venue): void {
+  const candles = async (request: FastifyRequest): Promise<Body> => candlesBody(venue, pathText(request, 'instrument'), readCandleQuery(request));
+  app.get('/v3/instruments/:instrument/candles', candles);
+  app.get('/v3/accounts/:accountId/instruments/:instrument/candles', candles);
+  app.get('/v3/accounts/:accountId/pricing', async (request) => {
+    const names = readInstruments(request, venue);
+    const prices = names.flatMap((name) => priceBody(venue.engine, marketOf(venue.engine.book, name), venue.now) ?? []);
+    const conversions = queryText(request, 'includeHomeConversions') === 'true' ? { homeConversions: homeConversionBodies(venue.engine) } : {};
+    return { time: formatInstant(venue.now), prices, ...conversions };
+  });
+}
+
+/** Adds the streams, which a server of their own offers. */
+export function addStreamRoutes(app: FastifyInstance, venue: Venue, hub: StreamHub): void {
+  const open = (request: FastifyRequest, reply: FastifyReply, name: StreamName, instruments: readonly string[], snapshot: boolean): void => {
+    if (!hub.hasRoom(name)) throw new HttpError(429, 'The maximum number of active streams has been reached');
+    reply.hijack();
+    const headers = { RequestID: request.id, Date: new Date(venue.now).toUTCString() };
+    hub.open(name, reply.raw, headers, new Set(instruments), snapshot);
+  };
+  app.get('/v3/accounts/:accountId/pricing/stream', async (request, reply) => {
+    open(request, reply, 'pricing', readInstruments(request, venue), queryText(request, 'snapshot') !== 'false');
+  });
+  app.get('/v3/accounts/:accountId/transactions/stream', async (request, reply) => {
+    open(request, reply, 'transactions', [], false);
+  });
+}

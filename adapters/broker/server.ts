@@ -1,0 +1,69 @@
+/** The HTTP side of the local broker: one port for REST and lockstep, one for streams, as the real one has two hosts. */
+import type { FastifyInstance } from 'fastify';
+import type { LockstepClock } from './clock/lockstep.ts';
+import { addAccountRoutes } from './http/account-routes.ts';
+import { createApp } from './http/app.ts';
+import { addLockstepRoutes } from './http/lockstep-routes.ts';
+import { addMarketRoutes, addStreamRoutes } from './http/market-routes.ts';
+import { addOrderRoutes } from './http/order-routes.ts';
+import type { StreamHub } from './streams.ts';
+import type { Venue } from './venue.ts';
+import { SECOND_MS } from '../../domain/time.ts';
+
+interface ServerOptions {
+  readonly venue: Venue;
+  readonly hub: StreamHub;
+  readonly token: string;
+  /** Null in real time, where there is nothing to control. */
+  readonly lockstep: LockstepClock | null;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly streamPort: number;
+}
+
+interface BrokerServer {
+  /** Base addresses, without a path. */
+  readonly rest: string;
+  readonly stream: string;
+  close(): Promise<void>;
+}
+
+const HOST = '127.0.0.1';
+
+async function listen(app: FastifyInstance, port: number): Promise<string> {
+  await app.listen({ host: HOST, port });
+  const address = app.server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server listens on no port');
+  return `http://${HOST}:${address.port}`;
+}
+
+/** Starts both servers on the loopback interface. */
+export async function startServer(options: ServerOptions): Promise<BrokerServer> {
+  const { venue, hub, token, lockstep } = options;
+  const rest = createApp(venue, token);
+  addAccountRoutes(rest, venue);
+  addMarketRoutes(rest, venue);
+  addOrderRoutes(rest, venue, {
+    awaitSettlement: lockstep === null,
+    // The engine ends an order that finds no price; a little later the answer is surely there.
+    settlementWaitMs: venue.engine.settings.marketOrderWaitMs + SECOND_MS,
+  });
+  if (lockstep !== null) addLockstepRoutes(rest, lockstep);
+  const stream = createApp(venue, token);
+  addStreamRoutes(stream, venue, hub);
+  const restAddress = await listen(rest, options.port);
+  try {
+    const streamAddress = await listen(stream, options.streamPort);
+    return {
+      rest: restAddress,
+      stream: streamAddress,
+      async close() {
+        hub.close();
+        await Promise.all([rest.close(), stream.close()]);
+      },
+    };
+  } catch (error) {
+    await rest.close();
+    throw error;
+  }
+}

@@ -1,0 +1,34 @@
+/** What goes over the control socket: one command or one question, and one answer. */
+import { z } from 'zod';
+import { MODES } from '../../domain/events.ts';
+import type { Json } from '../../domain/canonical.ts';
+
+const CONTROL_VERBS = ['arm', 'disarm', 'halt', 'resume'] as const;
+
+/** A line for the log: bounded, and without what could forge another line. */
+const line = (field: string, lengthMax: number) =>
+  z.string(`${field} is required`).max(lengthMax, `${field} must have at most ${lengthMax} characters`).regex(/^[^\p{Cc}]*$/u, `${field} must not hold control characters`);
+
+/** Only the shape is judged here. Who may be an operator and what is a reason is the daemon's to say and to record. */
+export const commandSchema = z.strictObject({
+  verb: z.enum(CONTROL_VERBS, `verb must be one of ${CONTROL_VERBS.join(', ')}`),
+  operator: line('operator', 64),
+  reason: line('reason', 500),
+});
+
+export const outcomeSchema = z.strictObject({
+  accepted: z.boolean(),
+  /** The mode after the command. */
+  mode: z.enum(MODES),
+  /** For a human: what happened, or why not and what to do. */
+  message: z.string(),
+});
+
+export type ControlCommand = z.infer<typeof commandSchema>;
+export type ControlOutcome = z.infer<typeof outcomeSchema>;
+
+/** What the daemon does with what comes over the socket. A refusal is an outcome; only a fault rejects. */
+export interface ControlHandler {
+  command(command: ControlCommand): Promise<ControlOutcome>;
+  status(): Promise<Json>;
+}

@@ -1,0 +1,146 @@
+/**
+ * The event store in memory: for backtests, simulations and tests. It keeps the same promises as the durable
+ * stores except durability, and gives the same hashes for the same events.
+ */
+import { planAppend } from '../../domain/append.ts';
+import { canonicalJson } from '../../domain/canonical.ts';
+import { ChainChecker } from '../../domain/chain.ts';
+import { LogFeed } from '../../domain/feed.ts';
+import { StoreError, headHash, sealEvent } from '../../domain/log.ts';
+import type { Seal } from '../../domain/append.ts';
+import type { AppendOutcome, EventDraft, EventStore, LogHead, LogListener, LogVerdict, RecordedEvent, StreamAppend, StreamHead, StreamName } from '../../domain/log.ts';
+
+export interface MemoryStoreOptions {
+  /**
+   * `chain` seals every event like a durable store. `none` is for backtests that only want speed: hashes are
+   * empty strings, stored texts are made when somebody reads them (so drafts must not be changed after the
+   * append) and carry no `prevHash`, `head` has an empty hash and `verify` refuses.
+   */
+  readonly hashing: 'chain' | 'none';
+}
+
+const PROGRESS_EVENTS = 2_000;
+
+/** An event whose texts are made on demand. */
+class UnhashedEvent implements RecordedEvent {
+  readonly position: number;
+  readonly stream: StreamName;
+  readonly revision: number;
+  readonly hash = '';
+  readonly #draft: EventDraft;
+
+  constructor(draft: EventDraft, stream: StreamName, revision: number) {
+    this.position = draft.metadata.sequence;
+    this.stream = stream;
+    this.revision = revision;
+    this.#draft = draft;
+  }
+
+  get id(): string {
+    return this.#draft.id;
+  }
+
+  get type(): string {
+    return this.#draft.type;
+  }
+
+  get schemaVersion(): number {
+    return this.#draft.schemaVersion;
+  }
+
+  get dataJson(): string {
+    return canonicalJson(this.#draft.data);
+  }
+
+  get metadataJson(): string {
+    return canonicalJson({ ...this.#draft.metadata });
+  }
+}
+
+const sealed: Seal<RecordedEvent> = (draft, stream, revision, prevHash) => ({ position: draft.metadata.sequence, ...sealEvent(draft, stream, revision, prevHash) });
+const unhashed: Seal<RecordedEvent> = (draft, stream, revision) => new UnhashedEvent(draft, stream, revision);
+
+export const openMemoryStore = (options: MemoryStoreOptions): EventStore => new MemoryStore(options.hashing);
+
+class MemoryStore implements EventStore {
+  readonly #hashing: MemoryStoreOptions['hashing'];
+  readonly #events: RecordedEvent[] = [];
+  readonly #streams = new Map<StreamName, RecordedEvent[]>();
+  readonly #feed = new LogFeed(
+    { headPosition: () => this.#events.length - 1, readPage: (after, countMax) => this.#events.slice(after + 1, after + 1 + countMax) },
+    { soon: queueMicrotask, later: (task) => void setImmediate(task) },
+  );
+  #closed = false;
+
+  constructor(hashing: MemoryStoreOptions['hashing']) {
+    this.#hashing = hashing;
+  }
+
+  #checkUsable(): void {
+    if (this.#closed) throw new StoreError('the memory store is closed');
+  }
+
+  #heads(): readonly StreamHead[] {
+    return [...this.#streams.values()].map((events) => events.at(-1)!).map(({ stream, revision, hash }) => ({ stream, revision, hash }));
+  }
+
+  async append(batch: readonly StreamAppend[]): Promise<AppendOutcome> {
+    this.#checkUsable();
+    const view = {
+      sequence: this.#events.length - 1,
+      headOf: (stream: StreamName) => this.#streams.get(stream)?.at(-1),
+      recorded: (stream: StreamName, from: number, countMax: number) => this.#streams.get(stream)?.slice(from, from + countMax) ?? [],
+    };
+    const plan = planAppend(batch, view, this.#hashing === 'chain' ? sealed : unhashed);
+    if (plan.kind === 'conflict') return plan;
+    if (plan.kind === 'write') {
+      for (const event of plan.events) {
+        this.#events.push(event);
+        const stream = this.#streams.get(event.stream);
+        if (stream === undefined) this.#streams.set(event.stream, [event]);
+        else stream.push(event);
+      }
+      this.#feed.publish(plan.events);
+    }
+    return { kind: 'appended', events: plan.events };
+  }
+
+  async readStream(stream: StreamName, fromRevision: number, countMax: number): Promise<readonly RecordedEvent[]> {
+    this.#checkUsable();
+    return this.#streams.get(stream)?.slice(fromRevision, fromRevision + countMax) ?? [];
+  }
+
+  async readAll(afterPosition: number, countMax: number): Promise<readonly RecordedEvent[]> {
+    this.#checkUsable();
+    return this.#events.slice(afterPosition + 1, afterPosition + 1 + countMax);
+  }
+
+  subscribe(afterPosition: number, listener: LogListener): { close(): void } {
+    this.#checkUsable();
+    return this.#feed.subscribe(afterPosition, listener);
+  }
+
+  async head(): Promise<LogHead> {
+    this.#checkUsable();
+    const streams = this.#heads();
+    const last = this.#events.length - 1;
+    return { sequence: last, position: last, streams, hash: this.#hashing === 'chain' ? headHash(streams) : '' };
+  }
+
+  async verify(progress?: (done: number, total: number) => void): Promise<LogVerdict> {
+    this.#checkUsable();
+    if (this.#hashing === 'none') throw new StoreError('a log without hashes cannot be verified: open the memory store with hashing "chain"');
+    const checker = new ChainChecker();
+    for (const [index, event] of this.#events.entries()) {
+      const fault = checker.check(event);
+      if (fault !== null) return fault;
+      if ((index + 1) % PROGRESS_EVENTS === 0 || index + 1 === this.#events.length) progress?.(index + 1, this.#events.length);
+    }
+    return checker.finish(this.#heads());
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#feed.close();
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * JSON from the wire, read with suspicion.
+ *
+ * The language's own parser takes the last of two equal keys (`"units":"1","units":"66"` is 66), makes a `__proto__`
+ * key that later copies into a prototype, nests a million deep and rounds long numbers without a word. What decides
+ * about money is refused in each of these cases.
+ */
+import type { Json } from '../../domain/canonical.ts';
+
+/** Nesting that is still accepted; v20 bodies stay below ten, and canonical JSON has the same limit. */
+const DEPTH_MAX = 32;
+const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+const NUMBER = /-?\d[\d.eE+-]*/y;
+const INTEGER = /^-?\d{1,16}$/;
+const SPACE = /\s*/y;
+
+/** The text is no JSON that the daemon may act on; the message names the key or the offset. */
+export class StrictJsonError extends Error {
+  override readonly name = 'StrictJsonError';
+}
+
+/**
+ * Parses a text, then walks it once for what the parser lets through.
+ *
+ * @param numbers `safeIntegers` refuses every number that is not a safe integer, wherever it stands: for bodies
+ *   that are kept verbatim. `any` leaves numbers to the schema: a field nobody uses may be whatever it likes.
+ * @throws StrictJsonError
+ */
+export function parseStrictJson(text: string, numbers: 'any' | 'safeIntegers'): Json {
+  let value: Json;
+  try {
+    value = JSON.parse(text) as Json;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new StrictJsonError('the text is no JSON');
+  }
+  inspect(text, numbers);
+  return value;
+}
+
+/** Walks a text that is known to be JSON: strings that a colon follows are keys, all else is plain. */
+function inspect(text: string, numbers: 'any' | 'safeIntegers'): void {
+  /** The keys seen in each open object; null for an open array. */
+  const open: (Set<string> | null)[] = [];
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text[index]!;
+    if (character === '"') {
+      const end = endOfString(text, index);
+      SPACE.lastIndex = end;
+      SPACE.test(text);
+      if (text[SPACE.lastIndex] === ':') noteKey(open.at(-1), text.slice(index, end), index);
+      index = end - 1;
+    } else if (character === '{' || character === '[') {
+      if (open.length === DEPTH_MAX) throw new StrictJsonError(`nested deeper than ${DEPTH_MAX} at offset ${index}`);
+      open.push(character === '{' ? new Set() : null);
+    } else if (character === '}' || character === ']') {
+      open.pop();
+    } else if (character === '-' || (character >= '0' && character <= '9')) {
+      NUMBER.lastIndex = index;
+      const token = NUMBER.exec(text)![0];
+      if (numbers === 'safeIntegers' && !(INTEGER.test(token) && Number.isSafeInteger(Number(token)))) {
+        throw new StrictJsonError(`the number ${token.slice(0, 40)} at offset ${index} is no safe integer`);
+      }
+      index += token.length - 1;
+    }
+  }
+}
+
+/** The index behind the closing quote. */
+function endOfString(text: string, start: number): number {
+  for (let quote = text.indexOf('"', start + 1); ; quote = text.indexOf('"', quote + 1)) {
+    let backslashes = 0;
+    while (text[quote - 1 - backslashes] === '\\') backslashes += 1;
+    if (backslashes % 2 === 0) return quote + 1;
+  }
+}
+
+function noteKey(keys: Set<string> | null | undefined, quoted: string, offset: number): void {
+  const key = quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
+  if (FORBIDDEN_KEYS.has(key)) throw new StrictJsonError(`the key ${key} at offset ${offset} is refused`);
+  if (keys === null || keys === undefined) throw new StrictJsonError(`a key outside an object at offset ${offset}`);
+  if (keys.has(key)) throw new StrictJsonError(`the key "${key.slice(0, 40)}" at offset ${offset} is there twice`);
+  keys.add(key);
+}

@@ -1,0 +1,57 @@
+/** From configuration to the one policy that a deployment runs. */
+import type { Policy } from '../domain/policy.ts';
+import { createBaseline } from './baselines.ts';
+import type { BaselineConfig } from './baselines.ts';
+import type { FeatureSet } from './features/feature-set.ts';
+import { createSwt137 } from './features/swt-137.ts';
+import { createMuZeroPolicy } from './muzero.ts';
+
+export type PolicyConfig =
+  | {
+    readonly kind: 'muzero';
+    readonly simulations: number;
+    readonly discount: number;
+    readonly minConfidence: number;
+    readonly pbCInit: number;
+  }
+  | BaselineConfig;
+
+/** What a policy has to know of a model that was loaded; the ONNX adapter's `LoadedModel` has it all. */
+export interface PolicyModel {
+  /** SHA-256 of the manifest's bytes. */
+  readonly modelHash: string;
+  readonly modelLabel: string;
+  readonly featureSetId: string;
+  readonly chanceCodes: number;
+}
+
+/** Raised when the configuration and the model do not make a policy. */
+export class PolicyError extends Error {
+  override readonly name = 'PolicyError';
+}
+
+const FEATURE_SETS: ReadonlyMap<string, () => FeatureSet> = new Map([['swt-137', createSwt137]]);
+
+/** @throws PolicyError for an id that no feature set has. */
+export function createFeatureSet(id: string): FeatureSet {
+  const create = FEATURE_SETS.get(id);
+  if (create === undefined) throw new PolicyError(`feature set "${id}": only ${[...FEATURE_SETS.keys()].join(', ')} exist`);
+  return create();
+}
+
+/**
+ * @throws PolicyError when a search has no model or a baseline has one, and for an unknown feature set; the
+ * policies' own errors for parameters out of range.
+ */
+export function createPolicy(config: PolicyConfig, model: PolicyModel | null): Policy {
+  if (config.kind !== 'muzero') {
+    if (model !== null) throw new PolicyError(`policy ${config.kind} takes no model: remove the model or choose muzero`);
+    return createBaseline(config);
+  }
+  if (model === null) throw new PolicyError('policy muzero needs a model: name its directory or choose a baseline');
+  const { simulations, discount, minConfidence, pbCInit } = config;
+  const { modelHash, modelLabel, chanceCodes } = model;
+  return createMuZeroPolicy({
+    features: createFeatureSet(model.featureSetId), modelHash, modelLabel, chanceCodes, simulations, discount, minConfidence, pbCInit,
+  });
+}

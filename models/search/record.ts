@@ -1,0 +1,53 @@
+/**
+ * The networks' heads of a search, packed for the log: from them the search runs again without the networks.
+ * For each expansion in order, as little-endian float32: value, reward, number of logits, the logits. Hidden
+ * states are left out, because the search hands them on without looking at them.
+ */
+import type { Heads } from '../../domain/policy.ts';
+import { SearchError } from './tree.ts';
+
+const FIXED = 3;
+const LOGITS_MAX = 1_024;
+
+export function packHeads(expansions: readonly Heads[]): string {
+  const length = expansions.reduce((sum, heads) => sum + FIXED + heads.logits.length, 0);
+  const bytes = new DataView(new ArrayBuffer(length * 4));
+  let offset = 0;
+  const write = (value: number): void => {
+    bytes.setFloat32(offset, value, true);
+    offset += 4;
+  };
+  for (const heads of expansions) {
+    write(heads.value);
+    write(heads.reward);
+    write(heads.logits.length);
+    for (const logit of heads.logits) write(logit);
+  }
+  return Buffer.from(bytes.buffer).toString('base64');
+}
+
+/**
+ * The heads of a recorded search, with empty states.
+ * @throws SearchError for text that `packHeads` cannot have written, naming the expansion.
+ */
+export function unpackHeads(headsBase64: string): readonly Heads[] {
+  const buffer = Buffer.from(headsBase64, 'base64');
+  if (buffer.length % 4 !== 0 || buffer.toString('base64') !== headsBase64) {
+    throw new SearchError(`headsBase64: ${buffer.length} bytes are no base64 of whole float32 numbers`);
+  }
+  const bytes = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+  const count = buffer.length / 4;
+  const read = (index: number): number => bytes.getFloat32(index * 4, true);
+  const expansions: Heads[] = [];
+  for (let index = 0; index < count;) {
+    const logitCount = index + 2 < count ? read(index + 2) : Number.NaN;
+    if (!Number.isInteger(logitCount) || logitCount < 1 || logitCount > LOGITS_MAX || index + FIXED + logitCount > count) {
+      throw new SearchError(`headsBase64: expansion ${expansions.length} is cut off or names ${logitCount} logits`);
+    }
+    const first = index + FIXED;
+    const logits = Float32Array.from({ length: logitCount }, (_, i) => read(first + i));
+    expansions.push({ state: new Float32Array(0), value: read(index), reward: read(index + 1), logits });
+    index = first + logitCount;
+  }
+  return expansions;
+}

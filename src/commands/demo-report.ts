@@ -1,0 +1,138 @@
+/** What a demo run came to: counts from the read models, and the four accounts of the books side by side. */
+import { openReadModels } from '../../adapters/sqlite/read-models.ts';
+import { MemoryReadModels } from '../../adapters/memory/read-models.ts';
+import { openSqliteStore } from '../../adapters/sqlite/store.ts';
+import type { Config } from '../../config/config.ts';
+import type { AccountSnapshot } from '../../domain/broker.ts';
+import { formatFixed, money, ZERO_MONEY } from '../../domain/money.ts';
+import type { Money } from '../../domain/money.ts';
+import type { Row } from '../../domain/projection.ts';
+import { ALL_PROJECTIONS } from '../../projections/index.ts';
+import { stateHash } from '../../projections/state-hash.ts';
+import { eventsOf } from '../daemon/recovery.ts';
+import { say, table } from './common.ts';
+
+/** Decimals that the broker prints of a USD account. */
+const MONEY_DECIMALS = 4;
+
+interface Comparison {
+  readonly figure: string;
+  readonly log: string;
+  readonly broker: string;
+  readonly equal: boolean;
+}
+
+export interface DemoReport {
+  readonly version: 1;
+  readonly model: string;
+  readonly bars: number;
+  readonly backfilledBars: number;
+  readonly decisions: { readonly [action: string]: number };
+  readonly skipped: { readonly [reason: string]: number };
+  readonly orders: { readonly [status: string]: number };
+  readonly fills: number;
+  readonly denied: { readonly [guard: string]: number };
+  readonly trades: { readonly closed: number; readonly open: number; readonly won: number };
+  readonly books: readonly Comparison[];
+  readonly reconciliations: { readonly [outcome: string]: number };
+  readonly discrepancies: number;
+  readonly events: number;
+  readonly chainVerified: boolean;
+  readonly headHash: string;
+  readonly replayEqual: boolean;
+  readonly stateHash: string;
+  readonly agreed: boolean;
+}
+
+/** Sums a count column of rows by the value of another. */
+function tally(rows: readonly Row[], name: string, count: string | null): { readonly [value: string]: number } {
+  const sums: { [value: string]: number } = {};
+  for (const row of rows) sums[String(row[name])] = (sums[String(row[name])] ?? 0) + (count === null ? 1 : Number(row[count]));
+  return sums;
+}
+
+const total = (counts: { readonly [value: string]: number }): number => Object.values(counts).reduce((sum, count) => sum + count, 0);
+
+const compare = (figure: string, log: string, broker: string): Comparison => ({ figure, log, broker, equal: log === broker });
+const amount = (value: Money): string => formatFixed(value, MONEY_DECIMALS);
+
+function books(account: Row | undefined, openTrades: readonly Row[], snapshot: AccountSnapshot): readonly Comparison[] {
+  const logged = (column: string): Money => (account === undefined ? ZERO_MONEY : money(String(account[column])));
+  const openHere = openTrades.map((trade) => `${String(trade['trade_id'])}:${String(trade['current_units'])}`).sort().join(' ');
+  const openThere = snapshot.trades.map((trade) => `${trade.tradeId}:${formatFixed(trade.units, 0)}`).sort().join(' ');
+  return [
+    compare('realised P&L', amount(logged('realised_pl')), amount(snapshot.realisedPl)),
+    compare('financing', amount(logged('financing')), amount(snapshot.financing)),
+    compare('balance', amount(logged('balance')), amount(snapshot.balance)),
+    compare('open trades', openHere || 'none', openThere || 'none'),
+    compare('last transaction', String(account?.['last_transaction_id'] ?? 0), String(snapshot.lastTransactionId)),
+  ];
+}
+
+export async function demoReport(config: Config, snapshot: AccountSnapshot): Promise<DemoReport> {
+  const directory = config.deployment.dataDirectory;
+  const models = openReadModels(directory);
+  const store = openSqliteStore({ directory, projections: [], readOnly: true, deployment: config.deployment.name });
+  try {
+    const verdict = await store.verify();
+    const rebuilt = new MemoryReadModels(ALL_PROJECTIONS);
+    for await (const { recorded } of eventsOf(store)) rebuilt.fold([recorded]);
+    const [replayed, live] = [stateHash(ALL_PROJECTIONS, rebuilt), stateHash(ALL_PROJECTIONS, models)];
+    const head = await store.head();
+    const trades = models.rows('trades', { limit: 100_000 });
+    const open = trades.filter((trade) => trade['state'] === 'OPEN');
+    const orders = models.rows('orders', { limit: 100_000 });
+    const compared = books(models.rows('account')[0], open, snapshot);
+    const discrepancies = models.rows('discrepancies', { limit: 100_000 }).length;
+    const days = models.rows('bars_daily', { limit: 100_000 });
+    const replayEqual = replayed.total === live.total;
+    return {
+      version: 1,
+      model: String(models.rows('runs').at(-1)?.['model_label'] ?? 'none'),
+      bars: days.reduce((sum, day) => sum + Number(day['bars_closed']), 0),
+      backfilledBars: days.reduce((sum, day) => sum + Number(day['bars_backfilled']), 0),
+      decisions: tally(models.rows('decisions'), 'action', 'decisions'),
+      skipped: tally(models.rows('decision_skips'), 'reason', 'skips'),
+      orders: tally(orders, 'status', null),
+      fills: orders.filter((order) => order['status'] === 'filled').length,
+      denied: tally(models.rows('denials'), 'guard', 'denials'),
+      trades: { closed: trades.length - open.length, open: open.length, won: trades.filter((trade) => trade['state'] !== 'OPEN' && money(String(trade['realised_pl'])) > 0n).length },
+      books: compared,
+      reconciliations: tally(models.rows('reconciliations'), 'outcome', 'reconciliations'),
+      discrepancies,
+      events: head.sequence + 1,
+      chainVerified: verdict.ok,
+      headHash: head.hash,
+      replayEqual,
+      stateHash: live.total,
+      agreed: verdict.ok && replayEqual && discrepancies === 0 && compared.every((figure) => figure.equal),
+    };
+  } finally {
+    models.close();
+    await store.close();
+  }
+}
+
+const listed = (counts: { readonly [value: string]: number }): string =>
+  Object.entries(counts).sort().map(([name, count]) => `${name} ${count}`).join(', ') || 'none';
+
+export function sayDemoReport(report: DemoReport, profile: string): void {
+  say(`model            ${report.model}`);
+  say(`bars             ${report.bars} traded, ${report.backfilledBars} of history`);
+  say(`decisions        ${total(report.decisions)}: ${listed(report.decisions)}`);
+  say(`skipped          ${listed(report.skipped)}`);
+  say(`orders           ${total(report.orders)}: ${listed(report.orders)}`);
+  say(`fills            ${report.fills}`);
+  say(`denied           ${listed(report.denied)}`);
+  say(`trades           ${report.trades.closed} closed (${report.trades.won} won), ${report.trades.open} open`);
+  say(`reconciliations  ${listed(report.reconciliations)}; discrepancies ${report.discrepancies}`);
+  say('');
+  say(table(report.books.map(({ figure, log, broker, equal }) => ({ '': figure, 'folded from the log': log, 'as the broker reports': broker, ' ': equal ? 'equal' : 'DIFFERENT' }))));
+  say('');
+  say(`log              ${report.events} events, chain ${report.chainVerified ? 'verified' : 'BROKEN'}`);
+  say(`head hash        ${report.headHash}`);
+  say(`replay           ${report.replayEqual ? 'equal to the live read models' : 'DIFFERENT from the live read models'}, state hash ${report.stateHash}`);
+  say(report.agreed ? 'log, read models, replay and broker agree' : 'THE BOOKS DO NOT AGREE');
+  say('');
+  say(`next: npx reckoner query trades --config ${profile}`);
+}

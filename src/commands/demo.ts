@@ -1,0 +1,158 @@
+/**
+ * `reckoner demo`: two real processes, the local broker and the daemon, over the very adapter that live trading
+ * uses; then four accounts of the same trades (log, read models, replay, broker) held side by side.
+ */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LockstepLink } from '../../adapters/clock/lockstep-link.ts';
+import { SystemClock } from '../../adapters/clock/system.ts';
+import { DaemonNotRunningError, fetchStatus, sendCommand } from '../../adapters/control/client.ts';
+import { createOandaBroker } from '../../adapters/oanda/client.ts';
+import { loadConfig } from '../../config/load.ts';
+import type { AccountSnapshot } from '../../domain/broker.ts';
+import { UsageError, sayJson, warn } from './common.ts';
+import { progressBar } from './progress.ts';
+import { demoReport, sayDemoReport } from './demo-report.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const PROFILE = join(ROOT, 'config/profiles/demo.yaml');
+const MAIN = join(ROOT, 'src/main.ts');
+/** Thursday morning in London, so that a few thousand bars hold a weekend. */
+const DRAWN = { seed: '1', bars: '3000', from: '2026-01-08T08:00:00Z' };
+const START_MS_MAX = 60_000;
+const POLL_MS = 100;
+
+interface BrokerAddress {
+  readonly rest: string;
+  readonly stream: string;
+  readonly token: string;
+  readonly account: string;
+}
+
+/** The market of the demo: drawn, or the user's own file. */
+function marketArguments(environment: NodeJS.ProcessEnv): readonly string[] {
+  const bars = environment['RECKONER_BARS'];
+  if (bars === undefined) return ['--seed', DRAWN.seed, '--drawn-bars', DRAWN.bars, '--drawn-from', DRAWN.from];
+  const instrument = environment['RECKONER_INSTRUMENT'] ?? 'EUR_USD';
+  const spread = environment['RECKONER_SPREAD_PIPS'];
+  return ['--bars', resolve(bars), '--instrument', instrument, ...(spread === undefined ? [] : ['--spread-pips', spread])];
+}
+
+/** The demo's own variables are no keys of the configuration; the children get the configuration's alone. */
+function childEnvironment(broker: BrokerAddress | null): NodeJS.ProcessEnv {
+  const { RECKONER_BARS: _bars, RECKONER_INSTRUMENT: instrument, RECKONER_SPREAD_PIPS: _spread, ...rest } = process.env;
+  if (broker === null) return rest;
+  return {
+    ...rest,
+    RECKONER_BROKER_REST_URL: broker.rest,
+    RECKONER_BROKER_STREAM_URL: broker.stream,
+    ...(instrument === undefined ? {} : { RECKONER_INSTRUMENTS_0_NAME: instrument }),
+  };
+}
+
+const start = (commandLine: readonly string[], environment: NodeJS.ProcessEnv): ChildProcess =>
+  spawn(process.execPath, [MAIN, ...commandLine], { cwd: ROOT, env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
+
+/** The exit code of a child, however it ended. */
+const ended = (child: ChildProcess): Promise<number> =>
+  new Promise((resolveCode) => {
+    if (child.exitCode !== null) resolveCode(child.exitCode);
+    else child.once('exit', (code) => resolveCode(code ?? 1));
+  });
+
+/** The broker's one line: where it listens. */
+async function addressOf(broker: ChildProcess): Promise<BrokerAddress> {
+  const lines = createInterface({ input: broker.stdout! });
+  const line = await Promise.race([new Promise<string>((resolveLine) => lines.once('line', resolveLine)), ended(broker).then(() => null)]);
+  lines.close();
+  if (line === null) throw new UsageError('the local broker did not start; what it said stands above');
+  return JSON.parse(line) as BrokerAddress;
+}
+
+/** Waits until the daemon is ready, then arms it the way an operator would: over its socket. */
+async function armWhenReady(socketPath: string, daemon: ChildProcess): Promise<void> {
+  const deadline = AbortSignal.timeout(START_MS_MAX);
+  while (!deadline.aborted && daemon.exitCode === null) {
+    const status = await fetchStatus(socketPath).catch((error: unknown) => {
+      if (error instanceof DaemonNotRunningError) return null;
+      throw error;
+    });
+    if ((status as { ready?: boolean } | null)?.ready === true) {
+      const outcome = await sendCommand(socketPath, { verb: 'arm', operator: 'demo', reason: 'offline demo against the local broker' });
+      if (!outcome.accepted) throw new UsageError(`the daemon would not be armed: ${outcome.message}`);
+      return;
+    }
+    await sleep(POLL_MS);
+  }
+  throw new UsageError('the daemon did not become ready; what it said stands above');
+}
+
+/** Shows the market's progress until the daemon has ended. */
+async function follow(daemon: ChildProcess, link: LockstepLink): Promise<number> {
+  const code = ended(daemon);
+  if (process.stderr.isTTY) {
+    const { barsTotal } = await link.status();
+    const bar = progressBar('bars', barsTotal);
+    while (daemon.exitCode === null) {
+      bar.update((await link.status()).barsDone);
+      await Promise.race([code, sleep(2 * POLL_MS)]);
+    }
+    bar.stop();
+  }
+  return code;
+}
+
+async function brokerAccount(address: BrokerAddress): Promise<AccountSnapshot> {
+  const broker = createOandaBroker({ restUrl: address.rest, streamUrl: address.stream, accountId: address.account, token: address.token, clock: new SystemClock() });
+  try {
+    return await broker.account();
+  } finally {
+    await broker.close();
+  }
+}
+
+/** An earlier demo's data makes way, unless its daemon still runs. */
+async function prepareDirectory(dataDirectory: string, socketPath: string): Promise<string> {
+  const running = await fetchStatus(socketPath).then(() => true, () => false);
+  if (running) throw new UsageError(`a demo daemon is still running in ${dataDirectory}: stop it first`);
+  rmSync(dataDirectory, { recursive: true, force: true });
+  mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
+  const tokenFile = join(dataDirectory, 'token');
+  writeFileSync(tokenFile, `${randomBytes(24).toString('hex')}\n`, { mode: 0o600 });
+  return tokenFile;
+}
+
+export async function demo(options: { readonly json: boolean }): Promise<number> {
+  const { config } = loadConfig({ file: PROFILE, environment: childEnvironment(null), baseDirectory: ROOT });
+  const tokenFile = await prepareDirectory(config.deployment.dataDirectory, config.control.socketPath);
+  const account = config.broker.accountId;
+  const broker = start(['broker', '--clock', 'lockstep', '--hold', '--account', account, '--token-file', tokenFile, ...marketArguments(process.env)], childEnvironment(null));
+  let daemon: ChildProcess | null = null;
+  try {
+    const address = await addressOf(broker);
+    const link = new LockstepLink({ restUrl: address.rest, token: address.token });
+    daemon = start(['run', '--config', PROFILE], childEnvironment(address));
+    await armWhenReady(config.control.socketPath, daemon);
+    const startedAt = performance.now();
+    await link.start();
+    const exitCode = await follow(daemon, link);
+    const tradedMs = Math.round(performance.now() - startedAt);
+    const market = await link.status();
+    const report = await demoReport(config, await brokerAccount(address));
+    await link.close();
+    warn(`${market.barsDone} bars in ${(tradedMs / 1_000).toFixed(1)} s`);
+    if (options.json) sayJson(report);
+    else sayDemoReport(report, relative(process.cwd(), PROFILE));
+    if (exitCode !== 0) warn(`the daemon ended with exit code ${exitCode}`);
+    return exitCode !== 0 ? exitCode : report.agreed ? 0 : 1;
+  } finally {
+    daemon?.kill('SIGTERM');
+    broker.kill('SIGTERM');
+    await Promise.all([ended(broker), ...(daemon === null ? [] : [ended(daemon)])]);
+  }
+}

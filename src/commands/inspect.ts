@@ -1,0 +1,156 @@
+/** Commands that look: status, query, replay, verify. Each opens the log read-only. */
+import { fetchStatus, DaemonNotRunningError } from '../../adapters/control/client.ts';
+import { MemoryReadModels } from '../../adapters/memory/read-models.ts';
+import { openReadModels } from '../../adapters/sqlite/read-models.ts';
+import type { ReadModels } from '../../adapters/sqlite/read-models.ts';
+import { openSqliteStore } from '../../adapters/sqlite/store.ts';
+import type { Config } from '../../config/config.ts';
+import type { EventStore } from '../../domain/log.ts';
+import type { Row } from '../../domain/projection.ts';
+import { ALL_PROJECTIONS } from '../../projections/index.ts';
+import { stateHash } from '../../projections/state-hash.ts';
+import type { StateHash } from '../../projections/state-hash.ts';
+import { eventsOf } from '../daemon/recovery.ts';
+import type { ConfigOption } from './common.ts';
+import { csv, load, say, sayJson, table, UsageError, warn } from './common.ts';
+import { progressBar } from './progress.ts';
+
+export interface OutputOptions extends ConfigOption {
+  readonly json: boolean;
+}
+
+const readOnlyStore = (config: Config): EventStore =>
+  openSqliteStore({ directory: config.deployment.dataDirectory, projections: [], readOnly: true, deployment: config.deployment.name });
+
+function withReadModels<Result>(config: Config, work: (models: ReadModels) => Result): Result {
+  const models = openReadModels(config.deployment.dataDirectory);
+  try {
+    return models.atOnce(() => work(models));
+  } finally {
+    models.close();
+  }
+}
+
+// --- status ---
+
+export async function status(options: OutputOptions): Promise<number> {
+  const { config } = load(options);
+  const live = await fetchStatus(config.control.socketPath).catch((error: unknown) => {
+    if (error instanceof DaemonNotRunningError) return null;
+    throw error;
+  });
+  const logged = withReadModels(config, (models) => ({
+    readUpTo: models.headPosition(),
+    account: models.rows('account')[0] ?? null,
+    safety: models.rows('safety')[0] ?? null,
+    positions: models.rows('positions'),
+    lagging: models.status().filter((one) => one.active && (one.broken !== null || one.position < models.headPosition())),
+  }));
+  if (options.json) sayJson({ version: 1, running: live !== null, live, log: logged });
+  else sayStatus(live, logged);
+  return 0;
+}
+
+function sayStatus(live: unknown, logged: { readonly readUpTo: number; readonly account: Row | null; readonly safety: Row | null; readonly positions: readonly Row[]; readonly lagging: readonly unknown[] }): void {
+  if (live === null) {
+    say('daemon       not running; what follows is the log as it was left');
+    say(`mode         ${String(logged.safety?.['mode'] ?? 'none')} (${String(logged.safety?.['cause'] ?? 'never started')})`);
+  } else {
+    for (const [name, value] of Object.entries(live as { [name: string]: unknown })) {
+      if (value === null || name === 'version') continue;
+      if (Array.isArray(value) && value.length > 0 && typeof value[0] === 'object') say(`${name}\n${table(value.map(flat)).replaceAll(/^/gm, '  ')}`);
+      else say(`${name.padEnd(18)} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);
+    }
+  }
+  say(`read models  up to event ${logged.readUpTo}${logged.lagging.length > 0 ? `; LAGGING: ${JSON.stringify(logged.lagging)}` : ''}`);
+  if (logged.account !== null) say(`ledger       balance ${String(logged.account['balance'])} ${String(logged.account['currency'])}, realised ${String(logged.account['realised_pl'])}, transaction ${String(logged.account['last_transaction_id'])}`);
+  if (logged.positions.length > 0) say(table(logged.positions));
+}
+
+const flat = (value: unknown): Row =>
+  Object.fromEntries(Object.entries(value as { [name: string]: unknown }).map(([name, cell]) => [name, cell === null ? null : typeof cell === 'object' ? JSON.stringify(cell) : String(cell)]));
+
+// --- query ---
+
+export interface QueryOptions extends OutputOptions {
+  readonly sql?: string;
+  readonly csv: boolean;
+  readonly limit: string;
+}
+
+export function query(name: string | undefined, options: QueryOptions): number {
+  const { config } = load(options);
+  const limit = Number(options.limit);
+  if (!Number.isInteger(limit) || limit < 1) throw new UsageError(`--limit must be a positive whole number, not "${options.limit}"`);
+  if ((name === undefined) === (options.sql === undefined)) throw new UsageError(`name one read model (${ALL_PROJECTIONS.map((projection) => projection.name).join(', ')}) or give --sql`);
+  const { readUpTo, rows, truncated } = withReadModels(config, (models) => ({
+    readUpTo: models.headPosition(),
+    ...(name !== undefined ? { rows: models.rows(name, { limit }), truncated: false } : models.sql(options.sql!, limit)),
+  }));
+  warn(`read up to event ${readUpTo}; ${rows.length} rows${truncated || rows.length === limit ? `, cut at --limit ${limit}` : ''}`);
+  if (options.json) sayJson({ version: 1, readUpTo, truncated, rows });
+  else say(options.csv ? csv(rows) : table(rows));
+  return 0;
+}
+
+// --- replay ---
+
+/** Rebuilds every read model from the log alone and holds it against the live ones, at the same event. */
+export async function replay(options: OutputOptions): Promise<number> {
+  const { config } = load(options);
+  const store = readOnlyStore(config);
+  try {
+    const models = openReadModels(config.deployment.dataDirectory);
+    try {
+      // Both sides must stand at one event: the live rows are hashed inside one read transaction, then the log is folded up to it.
+      const live = models.atOnce(() => ({ position: models.headPosition(), hash: stateHash(ALL_PROJECTIONS, models) }));
+      const rebuilt = await rebuild(store, live.position);
+      const differing = ALL_PROJECTIONS.map((projection) => projection.name).filter((name) => rebuilt.byProjection[name] !== live.hash.byProjection[name]);
+      const report = { version: 1, events: live.position + 1, stateHash: rebuilt.total, liveHash: live.hash.total, equal: differing.length === 0, differing };
+      if (options.json) sayJson(report);
+      else {
+        say(`events      ${report.events}`);
+        say(`state hash  ${report.stateHash} (rebuilt from the log)`);
+        say(`            ${report.liveHash} (live read models)`);
+        say(report.equal ? 'equal' : `DIFFERENT: ${differing.join(', ')}`);
+      }
+      return report.equal ? 0 : 1;
+    } finally {
+      models.close();
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+async function rebuild(store: EventStore, untilPosition: number): Promise<StateHash> {
+  const rebuilt = new MemoryReadModels(ALL_PROJECTIONS);
+  const bar = progressBar('replay', untilPosition + 1);
+  for await (const { recorded } of eventsOf(store)) {
+    if (recorded.position > untilPosition) break;
+    rebuilt.fold([recorded]);
+    bar.update(recorded.position + 1);
+  }
+  bar.stop();
+  return stateHash(ALL_PROJECTIONS, rebuilt);
+}
+
+// --- verify ---
+
+export async function verify(options: OutputOptions): Promise<number> {
+  const { config } = load(options);
+  const store = readOnlyStore(config);
+  try {
+    const head = await store.head();
+    const bar = progressBar('verify', head.sequence + 1);
+    const verdict = await store.verify((done) => bar.update(done));
+    bar.stop();
+    if (options.json) sayJson({ version: 1, ...verdict });
+    else if (verdict.ok) say(`ok: ${verdict.events} events, head ${verdict.headHash}`);
+    else say(`BROKEN at ${verdict.stream}@${verdict.revision} (event ${verdict.position}): ${verdict.reason}`);
+    return verdict.ok ? 0 : 1;
+  } finally {
+    await store.close();
+  }
+}
+

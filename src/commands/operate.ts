@@ -1,0 +1,44 @@
+/** Operator commands: they reach the daemon over its unix socket and change nothing by themselves. */
+import { createInterface } from 'node:readline/promises';
+import { sendCommand } from '../../adapters/control/client.ts';
+import type { ControlCommand } from '../../adapters/control/protocol.ts';
+import { worstLoss } from '../../config/checks.ts';
+import { format } from '../../domain/money.ts';
+import type { ConfigOption } from './common.ts';
+import { load, say, sayJson, UsageError, warn } from './common.ts';
+
+export interface OperatorOptions extends ConfigOption {
+  readonly operator: string;
+  readonly reason: string;
+  readonly yes?: boolean;
+  readonly json: boolean;
+}
+
+/** Asks on a terminal; without one the answer must have been given with `--yes`. */
+async function confirmed(question: string, yes: boolean): Promise<boolean> {
+  if (yes) return true;
+  if (!process.stdin.isTTY) throw new UsageError('arming asks for confirmation, and there is no terminal: add --yes once you have read the worst loss');
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return (await terminal.question(`${question} [type yes] `)).trim() === 'yes';
+  } finally {
+    terminal.close();
+  }
+}
+
+export async function operate(verb: ControlCommand['verb'], options: OperatorOptions): Promise<number> {
+  const { config } = load(options);
+  if (verb === 'arm') {
+    warn(`${config.broker.environment} account ${config.broker.accountId}, ${config.policy.kind} policy`);
+    warn(`the limits allow a loss of up to ${format(worstLoss(config))} ${config.broker.accountCurrency} before trading stops`);
+    if (!(await confirmed('arm trading?', options.yes ?? false))) {
+      warn('not armed');
+      return 1;
+    }
+  }
+  const outcome = await sendCommand(config.control.socketPath, { verb, operator: options.operator, reason: options.reason });
+  if (options.json) sayJson({ version: 1, ...outcome });
+  else say(`${outcome.accepted ? 'ok' : 'refused'}: ${outcome.message} (mode ${outcome.mode})`);
+  return outcome.accepted ? 0 : 1;
+}
+

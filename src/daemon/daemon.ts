@@ -1,0 +1,217 @@
+/**
+ * The daemon, put together: configuration in, exit code out.
+ *
+ * Order of starting: token → store (lock, chain verified) → model → broker → log folded → control → start. Nothing
+ * is sent before the first reconciliation has agreed, and no order before an operator has armed.
+ */
+import { mkdirSync } from 'node:fs';
+import type { Logger } from 'pino';
+import { LockstepClock, LockstepTimers } from '../../adapters/clock/lockstep.ts';
+import { LockstepLink } from '../../adapters/clock/lockstep-link.ts';
+import { SystemClock, SystemTimers } from '../../adapters/clock/system.ts';
+import { createMetrics } from '../../adapters/control/metrics.ts';
+import type { MetricsRegistry } from '../../adapters/control/metrics.ts';
+import { startMonitorServer } from '../../adapters/control/monitor.ts';
+import { startControlServer } from '../../adapters/control/server.ts';
+import { createOandaBroker } from '../../adapters/oanda/client.ts';
+import { openSqliteStore } from '../../adapters/sqlite/store.ts';
+import type { Config } from '../../config/config.ts';
+import { readToken } from '../../config/token.ts';
+import { BrokerReadError } from '../../domain/broker.ts';
+import type { Broker } from '../../domain/broker.ts';
+import type { Clock, Timers } from '../../domain/clock.ts';
+import type { RunFacts } from '../../domain/desk/inputs.ts';
+import type { DeskState } from '../../domain/desk/state.ts';
+import type { EventStore } from '../../domain/log.ts';
+import { StoreError } from '../../domain/log.ts';
+import type { CommandResult, OperatorCommand } from '../../domain/safety.ts';
+import { ALL_PROJECTIONS } from '../../projections/index.ts';
+import { deskSettings } from '../desk-settings.ts';
+import { liveLaneOf, performWith } from './effects.ts';
+import { keepFeed } from './feeds.ts';
+import { Journal } from './journal.ts';
+import { LockstepDriver } from './lockstep.ts';
+import { observeWith } from './observers.ts';
+import { loadPolicy } from './policy.ts';
+import { recoverDesk } from './recovery.ts';
+import { EXIT, Runtime } from './runtime.ts';
+import { readinessOf, statusOf } from './status.ts';
+
+export interface DaemonOptions {
+  readonly config: Config;
+  readonly configHash: string;
+  readonly build: string;
+  readonly logger: Logger;
+}
+
+/** Work in flight at a stop signal is given this long; what remains is resolved from the ledger at the next start. */
+const STOP_GRACE_MS = 8_000;
+
+interface Timekeeping {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly lockstep: LockstepDriver | null;
+}
+
+/** The machine's time, or the local broker's. */
+async function keepTime(config: Config, token: string): Promise<Timekeeping> {
+  if (config.broker.clock === 'system') {
+    const clock = new SystemClock();
+    return { clock, timers: new SystemTimers(clock), lockstep: null };
+  }
+  const link = new LockstepLink({ restUrl: config.broker.restUrl, token });
+  const clock = new LockstepClock((await link.status()).time);
+  const timers = new LockstepTimers();
+  return { clock, timers, lockstep: new LockstepDriver(link, clock, timers) };
+}
+
+/** Opens the log and proves it before anything is built on it. */
+async function openLog(config: Config): Promise<EventStore> {
+  mkdirSync(config.deployment.dataDirectory, { recursive: true, mode: 0o700 });
+  const store = openSqliteStore({ directory: config.deployment.dataDirectory, projections: ALL_PROJECTIONS, deployment: config.deployment.name });
+  const verdict = await store.verify();
+  if (!verdict.ok) {
+    await store.close();
+    throw new StoreError(`the log is broken at ${verdict.stream}@${verdict.revision}: ${verdict.reason}; nothing was changed, restore a backup and run \`reckoner verify\``);
+  }
+  return store;
+}
+
+/** Runs until stopped, halted for good or broken. @returns the process's exit code. */
+export async function runDaemon(options: DaemonOptions): Promise<number> {
+  const { config, logger } = options;
+  const token = readToken(config.broker.tokenFile, process.env['CREDENTIALS_DIRECTORY']);
+  const store = await openLog(config);
+  try {
+    const time = await keepTime(config, token);
+    const broker = createOandaBroker({
+      restUrl: config.broker.restUrl,
+      streamUrl: config.broker.streamUrl,
+      accountId: config.broker.accountId,
+      token,
+      clock: time.clock,
+      restDeadlineMs: config.broker.restDeadlineMs,
+      ...(time.lockstep === null ? {} : { streamSilenceMsMax: 0 }),
+    });
+    try {
+      return await runOn(options, store, broker, time);
+    } finally {
+      time.lockstep?.close();
+      await broker.close();
+    }
+  } catch (error) {
+    if (error instanceof BrokerReadError) {
+      logger.fatal({ failure: error.failure, detail: error.message }, 'the broker cannot be read: nothing was sent');
+      return EXIT.unreachable;
+    }
+    throw error;
+  } finally {
+    await store.close();
+  }
+}
+
+async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, time: Timekeeping): Promise<number> {
+  const { config, configHash, build, logger } = options;
+  const loading = await loadPolicy(config.policy);
+  const head = await store.head();
+  const journalParts = { store, head, clock: time.clock, deployment: config.deployment.name, accountId: config.broker.accountId, build, configHash };
+  if (!loading.ok) {
+    const journal = new Journal({ ...journalParts, modelHash: '' });
+    await journal.append([{ event: { type: 'ModelRejected', data: { check: loading.check, detail: loading.detail.slice(0, 2_000) } }, instrument: null, actor: 'daemon', occurredAt: time.clock.now(), correlationId: 'start', id: null, causedBy: null }]);
+    logger.fatal({ check: loading.check, detail: loading.detail }, 'the model was refused');
+    return EXIT.config;
+  }
+  const { policy, evaluator } = loading;
+  const settings = deskSettings(config, await broker.instruments(), policy.windowBars);
+  const journal = new Journal({ ...journalParts, modelHash: policy.modelHash });
+  const metrics = createMetrics({ clock: time.clock, build, configHash, modelLabel: policy.modelLabel, accountCurrency: config.broker.accountCurrency });
+  const replies = new Map<number, (result: Omit<CommandResult, 'events'>) => void>();
+  const instruments = settings.instruments.map((entry) => entry.instrument.name);
+  const feeds: { unsubscribe(): void }[] = [];
+  const connectFeeds = async (runtime: Runtime): Promise<void> => {
+    if (time.lockstep !== null) return time.lockstep.connectFeeds(broker, instruments, runtime);
+    for (const name of ['pricing', 'transactions'] as const) feeds.push(keepFeed(broker, name, instruments, time.clock, journal, runtime));
+  };
+  const observe = observeWith(metrics, logger);
+  const runtime = new Runtime({
+    initial: await recoverDesk(store, settings),
+    journal,
+    clock: time.clock,
+    timers: time.timers,
+    perform: performWith({ broker, clock: time.clock, policy, evaluator, connectFeeds, reply: (commandId, result) => replies.get(commandId)?.(result) }),
+    laneOf: time.lockstep === null ? liveLaneOf : () => 'all',
+    observed: observe,
+  });
+  const facts: RunFacts = {
+    build,
+    nodeVersion: process.version,
+    configHash,
+    modelHash: policy.modelHash,
+    modelLabel: policy.modelLabel,
+    policyName: policy.name,
+    featureSetId: policy.featureSetId,
+    trained: loading.trained,
+    environment: config.broker.environment,
+  };
+  const stopServers = await startServers(config, runtime, replies, metrics, time, logger);
+  const removeSignals = stopOnSignals(runtime);
+  try {
+    runtime.submit({ kind: 'start', run: facts });
+    if (time.lockstep !== null) void time.lockstep.follow(runtime);
+    const { exitCode, reason } = await runtime.ended;
+    await runtime.conclude();
+    logger[exitCode === EXIT.ok ? 'info' : 'fatal']({ exitCode, reason }, 'daemon stopped');
+    return exitCode;
+  } finally {
+    removeSignals();
+    for (const feed of feeds) feed.unsubscribe();
+    runtime.close();
+    await stopServers();
+    await evaluator?.close();
+  }
+}
+
+type Replies = Map<number, (result: Omit<CommandResult, 'events'>) => void>;
+
+async function startServers(config: Config, runtime: Runtime, replies: Replies, metrics: MetricsRegistry, time: Timekeeping, logger: Logger): Promise<() => Promise<void>> {
+  let commands = 0;
+  const onFault = (fault: Error): void => logger.error({ detail: fault.message }, 'control plane');
+  const command = async (spoken: OperatorCommand): Promise<{ accepted: boolean; message: string; mode: DeskState['safety']['mode'] }> => {
+    commands += 1;
+    const commandId = commands;
+    const result = await new Promise<Omit<CommandResult, 'events'>>((resolve) => {
+      replies.set(commandId, resolve);
+      runtime.submit({ kind: 'operator', commandId, command: spoken });
+    });
+    replies.delete(commandId);
+    return { ...result, mode: runtime.state.safety.mode };
+  };
+  const control = await startControlServer({
+    socketPath: config.control.socketPath,
+    handler: { command, status: () => Promise.resolve(statusOf(runtime.state, time.clock.now(), time.lockstep?.bars ?? null)) },
+    onFault,
+  });
+  const monitor = config.control.httpPort === 'off'
+    ? null
+    : await startMonitorServer({ host: config.control.httpHost, port: config.control.httpPort, readiness: () => readinessOf(runtime.state), metrics, onFault });
+  if (monitor !== null) logger.info({ port: monitor.port }, 'health, readiness and metrics');
+  return async () => {
+    await control.close();
+    await monitor?.close();
+  };
+}
+
+/** The first signal stops in order, whatever is in flight given its grace; a second one is the system's to handle. */
+function stopOnSignals(runtime: Runtime): () => void {
+  const stop = (signal: NodeJS.Signals): void => {
+    const grace = AbortSignal.timeout(STOP_GRACE_MS);
+    const waited = new Promise<void>((resolve) => grace.addEventListener('abort', () => resolve()));
+    void Promise.race([runtime.idle(), waited]).then(() => runtime.end(EXIT.ok, signal));
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  return () => {
+    process.off('SIGTERM', stop);
+    process.off('SIGINT', stop);
+  };
+}

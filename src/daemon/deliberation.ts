@@ -1,0 +1,22 @@
+/** Driving a policy's deliberation with real networks: one evaluation asked for, one supplied, until it ends. */
+import type { PolicyOutcome } from '../../domain/desk/inputs.ts';
+import type { Evaluator, Observation, Policy } from '../../domain/policy.ts';
+
+/** Far above any configured number of simulations; a policy that asks on is broken. */
+const EVALUATIONS_MAX = 100_000;
+
+/** Asks the policy about one observation. A failing network is an outcome, not an exception. */
+export async function deliberate(policy: Policy, evaluator: Evaluator | null, observation: Observation): Promise<PolicyOutcome> {
+  try {
+    const deliberation = policy.deliberate(observation);
+    for (let evaluations = 0; evaluations < EVALUATIONS_MAX; evaluations += 1) {
+      const next = deliberation.next();
+      if (next.kind !== 'evaluate') return next;
+      if (evaluator === null) return { kind: 'failure', detail: `policy ${policy.name} asks for a network and none is loaded` };
+      deliberation.supply(await evaluator.evaluate(next.leaf));
+    }
+    return { kind: 'failure', detail: `policy ${policy.name} asked for more than ${EVALUATIONS_MAX} evaluations` };
+  } catch (error) {
+    return { kind: 'failure', detail: error instanceof Error ? error.message : String(error) };
+  }
+}

@@ -1,0 +1,80 @@
+/** What the desk asks for, done: reads, orders and the policy's opinion. Every result goes back in as an input. */
+import type { Broker } from '../../domain/broker.ts';
+import { BrokerReadError } from '../../domain/broker.ts';
+import type { Answer, Effect, Read } from '../../domain/desk/inputs.ts';
+import { lastLook } from '../../domain/desk/orders.ts';
+import type { Clock } from '../../domain/clock.ts';
+import type { Evaluator, Policy } from '../../domain/policy.ts';
+import type { CommandResult } from '../../domain/safety.ts';
+import { deliberate } from './deliberation.ts';
+import type { Runtime } from './runtime.ts';
+
+export interface EffectParts {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly policy: Policy;
+  readonly evaluator: Evaluator | null;
+  /** Opens both streams; resolves when both stand or, live, when the attempt is under way. */
+  readonly connectFeeds: (runtime: Runtime) => Promise<void>;
+  readonly reply: (commandId: number, result: Omit<CommandResult, 'events'>) => void;
+}
+
+type Running = Exclude<Effect, { readonly kind: 'wake' | 'shutdown' }>;
+
+/** Lanes of the live daemon: a slow candle read must not hold up the ledger, nor the ledger an order. */
+export function liveLaneOf(effect: Running): string {
+  switch (effect.kind) {
+    case 'read':
+      return effect.read.what === 'bars' ? 'bars' : 'ledger';
+    case 'dispatch':
+      return effect.request.method === 'POST' ? 'open' : 'close';
+    default:
+      return effect.kind;
+  }
+}
+
+export const performWith = (parts: EffectParts) => async (effect: Running, runtime: Runtime): Promise<void> => {
+  switch (effect.kind) {
+    case 'connectFeeds':
+      return parts.connectFeeds(runtime);
+    case 'reply':
+      return parts.reply(effect.commandId, effect.result);
+    case 'read':
+      return read(parts.broker, effect.read, runtime);
+    case 'consult': {
+      const outcome = await deliberate(parts.policy, parts.evaluator, effect.consultation.observation);
+      return runtime.submit({ kind: 'advice', consultation: effect.consultation, outcome });
+    }
+    case 'dispatch': {
+      const denial = lastLook(runtime.state, effect.clientOrderId, parts.clock.now());
+      if (denial !== null) return runtime.submit({ kind: 'dispatchDenied', clientOrderId: effect.clientOrderId, ...denial });
+      const exchange = await parts.broker.send(effect.request);
+      return runtime.submit({ kind: 'exchange', clientOrderId: effect.clientOrderId, request: effect.request, exchange });
+    }
+  }
+};
+
+async function read(broker: Broker, question: Read, runtime: Runtime): Promise<void> {
+  try {
+    runtime.submit({ kind: 'answer', read: question, answer: await ask(broker, question) });
+  } catch (error) {
+    if (!(error instanceof BrokerReadError)) throw error;
+    runtime.submit({ kind: 'readFailed', read: question, failure: error.failure, detail: error.message });
+  }
+}
+
+async function ask(broker: Broker, question: Read): Promise<Answer> {
+  switch (question.what) {
+    case 'transactions':
+      return { what: 'transactions', page: await broker.transactionsSince(question.since) };
+    case 'bars':
+      return {
+        what: 'bars',
+        bars: question.from === null ? await broker.latestCandles(question.instrument, question.countMax) : await broker.candlesFrom(question.instrument, question.from, question.countMax),
+      };
+    case 'snapshot':
+      return { what: 'snapshot', snapshot: await broker.account() };
+    case 'positions':
+      return { what: 'positions', snapshot: await broker.positions() };
+  }
+}

@@ -1,0 +1,75 @@
+/** What the daemon says of itself: mode, positions, profit and how far each limit is away. */
+import type { Json } from '../../domain/canonical.ts';
+import { unsoundness } from '../../domain/desk/orders.ts';
+import { dayLossNow, unrealisedAtBars } from '../../domain/desk/marks.ts';
+import type { Book, DeskState } from '../../domain/desk/state.ts';
+import { ourOpenTrade } from '../../domain/desk/state.ts';
+import { barEnd } from '../../domain/market.ts';
+import { netUnits } from '../../domain/ledger.ts';
+import { format } from '../../domain/money.ts';
+import { ordersLastDay, ordersLastHour } from '../../domain/safety.ts';
+import type { Instant } from '../../domain/time.ts';
+import { formatInstant } from '../../domain/time.ts';
+import { workingOrders } from '../../domain/trading.ts';
+
+/** READY: reconciled, and in a mode that follows the policy. */
+export const readinessOf = (state: DeskState): { readonly ready: true } | { readonly ready: false; readonly reason: string } =>
+  state.live.notReady !== null ? { ready: false, reason: state.live.notReady } : state.safety.mode === 'HALTED' ? { ready: false, reason: `halted: ${state.safety.cause}` } : { ready: true };
+
+export function statusOf(state: DeskState, now: Instant, bars: { readonly done: number; readonly total: number } | null): Json {
+  const { safety, ledger, live, settings, run } = state;
+  const loss = dayLossNow(state);
+  const readiness = readinessOf(state);
+  return {
+    version: 1,
+    at: formatInstant(now),
+    deployment: settings.deployment,
+    account: settings.accountId,
+    epoch: run.epoch,
+    policy: live.policy.policyName,
+    model: live.policy.modelLabel,
+    mode: safety.mode,
+    modeSince: safety.since === null ? null : formatInstant(safety.since),
+    modeCause: safety.cause,
+    ready: readiness.ready,
+    notReadyReason: readiness.ready ? null : readiness.reason,
+    unsound: unsoundness(state, now),
+    balance: format(ledger.balance),
+    currency: settings.homeCurrency,
+    realisedPl: format(ledger.realisedPl),
+    financing: format(ledger.financing),
+    unrealisedPl: format(unrealisedAtBars(state)),
+    lastTransactionId: ledger.lastTransactionId,
+    foreignTrades: [...state.foreignTradeIds],
+    worstLoss: format(settings.worstLoss),
+    instruments: [...state.books.values()].map((book) => instrumentStatus(state, book, now)),
+    limits: [
+      { limit: 'dailyLossMoney', value: format(loss.money), max: format(settings.safety.dailyLossMoneyMax) },
+      { limit: 'dailyLossPips', value: format(loss.pips), max: format(settings.safety.dailyLossPipsMax) },
+      { limit: 'ordersPerHour', value: String(ordersLastHour(safety, now)), max: String(settings.safety.ordersPerHourMax) },
+      { limit: 'ordersPerDay', value: String(ordersLastDay(safety, now)), max: String(settings.safety.ordersPerDayMax) },
+      { limit: 'slippageStrikes', value: String(safety.slippageStrikes), max: String(settings.safety.slippageStrikesMax) },
+      { limit: 'positionUnits', value: 'see instruments', max: format(settings.safety.positionUnitsMax) },
+    ],
+    bars: bars === null ? null : { done: bars.done, total: bars.total },
+  };
+}
+
+function instrumentStatus(state: DeskState, book: Book, now: Instant): Json {
+  const { instrument } = book.settings;
+  const quote = state.live.quotes.get(instrument.name) ?? null;
+  const quoteAgeMs = quote === null ? null : now - quote.at;
+  const { lastBarStart } = book.market;
+  return {
+    instrument: instrument.name,
+    units: format(netUnits(state.ledger, instrument.name)),
+    ourTrade: ourOpenTrade(state, book)?.tradeId ?? null,
+    netPips: book.excursion === null ? null : format(book.excursion.fared.netPips),
+    shadowPips: format(book.shadow.closedPips),
+    quote: quote === null ? null : { bid: format(quote.bid), ask: format(quote.ask), at: formatInstant(quote.at), tradeable: quote.tradeable, ageMs: quoteAgeMs, stale: !(quoteAgeMs !== null && quoteAgeMs <= state.settings.safety.quoteAgeMsMax) },
+    lastBarEnd: lastBarStart === null ? null : formatInstant(barEnd(lastBarStart)),
+    windowBars: `${book.market.midCloses.length} of ${state.settings.windowBars}`,
+    decisions: book.trading.decisions,
+    workingOrders: workingOrders(book.trading).map((order) => ({ clientOrderId: order.clientOrderId, leg: order.leg, status: order.status })),
+  };
+}

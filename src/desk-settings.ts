@@ -1,0 +1,50 @@
+/** From the configuration to what the core must know. */
+import { worstLoss } from '../config/checks.ts';
+import type { Config } from '../config/config.ts';
+import { InstrumentError } from '../domain/instruments.ts';
+import type { Instrument } from '../domain/instruments.ts';
+import type { DeskSettings, InstrumentSettings } from '../domain/settings.ts';
+
+/**
+ * @param offered the account's own instruments, as the broker describes them.
+ * @throws InstrumentError when a configured pair is not among them.
+ */
+export function deskSettings(config: Config, offered: readonly Instrument[], windowBars: number): DeskSettings {
+  const { safety, trading, broker } = config;
+  return {
+    deployment: config.deployment.name,
+    accountId: broker.accountId,
+    homeCurrency: broker.accountCurrency,
+    instruments: config.instruments.map((entry): InstrumentSettings => {
+      const instrument = offered.find((candidate) => candidate.name === entry.name);
+      if (instrument === undefined) throw new InstrumentError(`the account does not offer ${entry.name}: remove it from instruments, or trade it on another account`);
+      return { instrument, orderUnits: entry.orderUnits, stopLossPips: entry.stopLossPips, gapAllowancePips: entry.gapAllowancePips, quoteToHome: entry.quoteToHome };
+    }),
+    calendar: config.calendar,
+    onOppositeSignal: trading.onOppositeSignal,
+    priceBoundPips: trading.priceBoundPips,
+    windowBars,
+    windowGapMinutesMax: trading.windowGapMinutesMax,
+    blindBarsMax: trading.blindBarsMax,
+    fridayFlattenMinute: trading.fridayFlatten.enabled ? trading.fridayFlatten.minute : null,
+    quietPeriodMs: trading.quietPeriodMs,
+    lateFillBars: trading.lateFillBars,
+    safety: {
+      orderUnitsMax: safety.maxOrderUnits,
+      positionUnitsMax: safety.maxPositionUnits,
+      quoteAgeMsMax: safety.quoteAgeMsMax,
+      spreadPipsMax: safety.spreadPipsMax,
+      dailyLossMoneyMax: safety.dailyLossMoney,
+      dailyLossPipsMax: safety.dailyLossPips,
+      ordersPerHourMax: safety.ordersPerHourMax,
+      ordersPerDayMax: safety.ordersPerDayMax,
+      slippageShareMax: safety.slippageShareMax,
+      slippageStrikesMax: safety.slippageStrikesMax,
+      positionCheckIntervalMs: safety.positionCheckIntervalMs,
+      dispositions: safety.dispositions,
+    },
+    reconciliationIntervalMs: config.reconciliation.intervalMs,
+    restart: safety.restart,
+    worstLoss: worstLoss(config),
+  };
+}

@@ -1,0 +1,106 @@
+#!/usr/bin/env node
+/** The command line. Data on stdout, everything else on stderr; one exit code for each kind of failure. */
+import { Command, CommanderError, Option } from 'commander';
+import type { ControlCommand } from '../adapters/control/protocol.ts';
+import { runBroker } from './commands/broker.ts';
+import type { BrokerCommand } from './commands/broker.ts';
+import { BUILD, DEFAULT_CONFIG_FILE, exitCodeOf, warn } from './commands/common.ts';
+import type { ConfigOption } from './commands/common.ts';
+import { checkConfig, showConfig } from './commands/config.ts';
+import { demo } from './commands/demo.ts';
+import { query, replay, status, verify } from './commands/inspect.ts';
+import type { OutputOptions, QueryOptions } from './commands/inspect.ts';
+import { operate } from './commands/operate.ts';
+import type { OperatorOptions } from './commands/operate.ts';
+import { run } from './commands/run.ts';
+import { EXIT } from './daemon/runtime.ts';
+
+const program = new Command('reckoner')
+  .description('Trades an OANDA v20 account from an append-only log, and proves every step of it.')
+  .version(BUILD)
+  .showSuggestionAfterError()
+  .showHelpAfterError('(add --help for the options)')
+  .exitOverride()
+  .addHelpText('before', `Examples:
+  npm run demo                                        trade a drawn market, offline, and see the books agree
+  npx reckoner run --config reckoner.yaml             run the daemon (practice by default, OBSERVING at first)
+  npx reckoner status --config reckoner.yaml          mode, positions, distance to each limit
+  npx reckoner arm --operator ada --reason "week 12"  let it trade
+`)
+  .addHelpText('after', `
+Exit codes: 0 ok · 30 store failed · 32 invariant broken · 33 replaced by a newer daemon · 64 usage · 69 broker or daemon unreachable · 75 try again · 78 configuration`);
+
+/** Runs a command and keeps its exit code; a failure is one line on stderr. */
+const act = (work: () => number | Promise<number>) => async (): Promise<void> => {
+  try {
+    process.exitCode = await work();
+  } catch (error) {
+    warn(`reckoner: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = exitCodeOf(error);
+  }
+};
+
+const configOption = (): Option => new Option('-c, --config <file>', 'configuration').default(DEFAULT_CONFIG_FILE);
+const jsonOption = (): Option => new Option('--json', 'data as JSON on stdout').default(false);
+
+program.command('demo').summary('trade a market offline, from start to agreement')
+  .description('Starts the local broker and the daemon, trades a drawn market (or the file in RECKONER_BARS) in accelerated time, and compares log, read models, replay and broker.')
+  .addOption(jsonOption())
+  .action((options: { json: boolean }) => act(() => demo(options))());
+
+program.command('broker').summary('the local broker: an OANDA v20 server')
+  .option('--port <n>', 'REST port; 0 for any', '0')
+  .option('--stream-port <n>', 'stream port; 0 for any', '0')
+  .option('--token-file <file>', 'file with the token; without one a token is made')
+  .option('--account <id>', 'account id')
+  .option('--instrument <name>', 'the pair that it trades', 'EUR_USD')
+  .option('--bars <file>', 'play a CSV of one-minute bars (.gz too); needs --clock lockstep')
+  .option('--spread-pips <n>', 'spread around a file of mid prices')
+  .option('--seed <n>', 'seed of the drawn market', '1')
+  .option('--drawn-bars <n>', 'bars to draw (lockstep)')
+  .option('--drawn-from <time>', 'where the drawn market begins (lockstep)')
+  .option('--clock <kind>', 'realtime or lockstep', 'realtime')
+  .option('--always-open', 'keep the market open on every day', false)
+  .option('--hold', 'lockstep: stand still until told to start', false)
+  .action((options: BrokerCommand) => act(() => runBroker(options))());
+
+program.command('run').summary('run the daemon').addOption(configOption()).action((options: ConfigOption) => act(() => run(options))());
+
+program.command('status').summary('mode, positions, profit, distance to limits').addOption(configOption()).addOption(jsonOption())
+  .action((options: OutputOptions) => act(() => status(options))());
+
+program.command('query [read-model]').summary('read the log’s read models, or ask in SQL').addOption(configOption()).addOption(jsonOption())
+  .option('--csv', 'comma-separated', false).option('--sql <select>', 'one SELECT over the log and its read models').option('--limit <n>', 'rows at most', '1000')
+  .action((name: string | undefined, options: QueryOptions) => act(() => query(name, options))());
+
+program.command('replay').summary('rebuild the read models from the log and compare').addOption(configOption()).addOption(jsonOption())
+  .action((options: OutputOptions) => act(() => replay(options))());
+
+program.command('verify').summary('recompute the log’s hash chains').addOption(configOption()).addOption(jsonOption())
+  .action((options: OutputOptions) => act(() => verify(options))());
+
+const VERBS: { readonly [verb in ControlCommand['verb']]: string } = {
+  arm: 'let the daemon trade; shows the worst loss first',
+  disarm: 'stop opening; reduce, then observe',
+  halt: 'stop policy orders at once',
+  resume: 'leave a halt',
+};
+for (const [verb, summary] of Object.entries(VERBS) as [ControlCommand['verb'], string][]) {
+  const command = program.command(verb).summary(summary).addOption(configOption()).addOption(jsonOption())
+    .requiredOption('--operator <name>', 'who you are; recorded').requiredOption('--reason <text>', 'why; recorded');
+  if (verb === 'arm') command.option('--yes', 'do not ask', false);
+  command.action((options: OperatorOptions) => act(() => operate(verb, options))());
+}
+
+const config = program.command('config').summary('show or check the configuration');
+config.command('show').summary('every value and where it comes from').addOption(configOption()).addOption(jsonOption())
+  .action((options: ConfigOption & { json: boolean }) => act(() => showConfig(options))());
+config.command('check').summary('load and cross-check').addOption(configOption()).action((options: ConfigOption) => act(() => checkConfig(options))());
+
+try {
+  if (process.argv.length <= 2) program.outputHelp();
+  else await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+}

@@ -1,0 +1,191 @@
+import fc from 'fast-check';
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { ACTIONS } from '../../domain/policy.ts';
+import type { ActionMask, Heads, LeafRequest, Observation, Policy, PositionView } from '../../domain/policy.ts';
+import { instantOf } from '../../domain/time.ts';
+import { BaselineError, createBaseline } from '../../models/baselines.ts';
+import { createSwt137 } from '../../models/features/swt-137.ts';
+import { createMuZeroPolicy } from '../../models/muzero.ts';
+import { createFeatureSet, createPolicy, PolicyError } from '../../models/registry.ts';
+import { unpackHeads } from '../../models/search/record.ts';
+import { SearchError } from '../../models/search/tree.ts';
+import { drive, proposed } from './drive.ts';
+import { mix, tableAfterstate, tableChance, tableRoot } from './table-model.ts';
+
+const ALL: ActionMask = [true, true, true, true];
+const side = (value: -1 | 0 | 1): PositionView => ({ side: value, netPips: 0, barsSinceEntry: 0, peakPips: 0, drawdownPipsMax: 0 });
+
+function observe(closes: readonly number[], overrides: Partial<Observation> = {}): Observation {
+  return { at: instantOf(0), midCloses: Float64Array.from(closes), position: side(0), mask: ALL, decisionIndex: 0, ...overrides };
+}
+const wave = (phase = 0): readonly number[] => Array.from({ length: 256 }, (_, i) => 1.1 + 0.001 * Math.sin(i / 9 + phase) + 1e-6 * i);
+const never = (leaf: LeafRequest): never => {
+  throw new Error(`asked for ${leaf.kind}`);
+};
+const decide = (policy: Policy, observation: Observation): string => proposed(drive(policy.deliberate(observation), never)).action;
+
+describe('the MuZero policy', () => {
+  const options = {
+    features: createSwt137(), modelHash: 'ab'.repeat(32), modelLabel: 'table', chanceCodes: 5, simulations: 15, discount: 0.997,
+  };
+  const policy = createMuZeroPolicy(options);
+  const table = { seed: 11, A: 4, C: 5, V: 50, R: 10 };
+  const answer = (leaf: LeafRequest): Heads => {
+    switch (leaf.kind) {
+      case 'initial': return tableRoot({ ...table, seed: mix(1, Math.round(leaf.observation[3]! * 1e6)) });
+      case 'afterstate': return tableAfterstate(table, leaf.hidden, leaf.action);
+      case 'chance': return tableChance(table, leaf.afterstate, leaf.code);
+    }
+  };
+
+  test('asks for the root, then for one expansion a simulation, and proposes a legal action', () => {
+    const kinds: string[] = [];
+    const step = drive(policy.deliberate(observe(wave(), { mask: [true, false, true, false] })), (leaf) => {
+      kinds.push(leaf.kind);
+      return answer(leaf);
+    });
+    const { action, search, inputHash } = proposed(step);
+    expect(kinds).toHaveLength(16);
+    expect(kinds.slice(0, 2)).toEqual(['initial', 'afterstate']);
+    expect(['HOLD', 'SELL']).toContain(action);
+    expect(search?.visits.reduce((sum, visits) => sum + visits, 0)).toBe(15);
+    expect([search?.visits[1], search?.visits[3]]).toEqual([0, 0]);
+    const features = createSwt137().compute(observe(wave()));
+    expect(inputHash).toBe(createHash('sha256').update(new Uint8Array((features as Float32Array).buffer)).digest('hex'));
+  });
+
+  test('searches again from its record alone and comes to the identical proposal', () => {
+    fc.assert(fc.property(fc.double({ min: 0, max: 6, noNaN: true }), fc.tuple(fc.constant(true), fc.boolean(), fc.boolean(), fc.boolean()), (phase, mask) => {
+      const observation = observe(wave(phase), { mask });
+      const first = proposed(drive(policy.deliberate(observation), answer));
+      const recorded = unpackHeads(first.search!.headsBase64);
+      expect(recorded).toHaveLength(16);
+      const again = proposed(drive(createMuZeroPolicy(options).deliberate(observation), (_leaf, index) => recorded[index]!));
+      expect(again).toEqual(first);
+    }), { numRuns: 50 });
+  });
+
+  test('counts heads as float32, so that the record holds all that the search saw', () => {
+    const precise = (leaf: LeafRequest): Heads => ({ ...answer(leaf), value: 0.1, reward: 0.3 });
+    const { search } = proposed(drive(policy.deliberate(observe(wave())), precise));
+    expect(search?.rawRootValue).toBe(Math.fround(0.1));
+  });
+
+  test('passes on what its features refuse, and takes no heads then', () => {
+    const deliberation = policy.deliberate(observe(new Array<number>(256).fill(1.1)));
+    expect(deliberation.next()).toMatchObject({ kind: 'refusal', code: 'zeroDeviation' });
+    expect(() => deliberation.supply(tableRoot(table))).toThrow(SearchError);
+  });
+
+  test('holds when no action convinces', () => {
+    const unsure = createMuZeroPolicy({ ...options, minConfidence: 1 });
+    expect(proposed(drive(unsure.deliberate(observe(wave())), answer))).toMatchObject({ action: 'HOLD', rule: 'minConfidence' });
+  });
+
+  test('refuses options out of range at the start and an impossible mask at the bar', () => {
+    expect(() => createMuZeroPolicy({ ...options, minConfidence: 1.5 })).toThrow(/minConfidence = 1.5/);
+    expect(() => createMuZeroPolicy({ ...options, simulations: -1 })).toThrow(/simulations = -1/);
+    expect(() => policy.deliberate(observe(wave(), { mask: [false, false, false, false] }))).toThrow(/forbids every action/);
+  });
+});
+
+describe('hold', () => {
+  test('holds, or does what alone is legal', () => {
+    const hold = createBaseline({ kind: 'hold' });
+    expect(decide(hold, observe([1.1]))).toBe('HOLD');
+    expect(decide(hold, observe([1.1], { mask: [false, false, false, true] }))).toBe('CLOSE');
+    expect(() => hold.deliberate(observe([1.1], { mask: [false, false, false, false] }))).toThrow(BaselineError);
+  });
+});
+
+describe('sma-cross', () => {
+  const cross = createBaseline({ kind: 'sma-cross', fastBars: 2, slowBars: 4 });
+  const rising = [1, 2, 3, 4];
+  const falling = [4, 3, 2, 1];
+
+  test('buys when the fast mean is above, sells when it is below', () => {
+    expect(decide(cross, observe(rising))).toBe('BUY');
+    expect(decide(cross, observe(falling))).toBe('SELL');
+    expect(decide(cross, observe(rising, { position: side(-1) }))).toBe('BUY');
+  });
+
+  test('holds when it already stands on that side, and when the means are equal', () => {
+    expect(decide(cross, observe(rising, { position: side(1) }))).toBe('HOLD');
+    expect(decide(cross, observe(falling, { position: side(-1) }))).toBe('HOLD');
+    expect(decide(cross, observe([0.1, 0.1, 0.1, 0.1]))).toBe('HOLD');
+  });
+
+  test('leaves the wrong side where it may not turn round', () => {
+    expect(decide(cross, observe(rising, { position: side(-1), mask: [true, false, false, true] }))).toBe('CLOSE');
+    expect(decide(cross, observe(rising, { mask: [true, false, true, false] }))).toBe('HOLD');
+    expect(decide(cross, observe(rising, { mask: [false, false, false, true] }))).toBe('CLOSE');
+  });
+
+  test('refuses closes that are not finite, windows of another length and periods that cannot cross', () => {
+    expect(cross.deliberate(observe([1, Number.NaN, 3, 4])).next()).toMatchObject({ kind: 'refusal', code: 'nonFinite' });
+    expect(() => cross.deliberate(observe([1, 2, 3]))).toThrow(/3 closes/);
+    expect(() => createBaseline({ kind: 'sma-cross', fastBars: 5, slowBars: 5 })).toThrow(/slowBars = 5/);
+    expect(() => createBaseline({ kind: 'sma-cross', fastBars: 0, slowBars: 5 })).toThrow(/fastBars = 0/);
+  });
+
+  test('has a hash of its own for its periods', () => {
+    expect(cross.modelHash).toBe(createBaseline({ kind: 'sma-cross', fastBars: 2, slowBars: 4 }).modelHash);
+    expect(cross.modelHash).not.toBe(createBaseline({ kind: 'sma-cross', fastBars: 1, slowBars: 4 }).modelHash);
+    expect(cross.windowBars).toBe(4);
+  });
+});
+
+describe('random', () => {
+  const random = createBaseline({ kind: 'random', seed: 7, holdShare: 0.9 });
+  const at = (decisionIndex: number, mask: ActionMask = ALL): Observation => observe([1.1], { decisionIndex, mask });
+
+  test('draws the same for the same seed and counter, and records the draw', () => {
+    const twin = createBaseline({ kind: 'random', seed: 7, holdShare: 0.9 });
+    const draw = proposed(random.deliberate(at(41)).next()).draw;
+    expect(proposed(twin.deliberate(at(41)).next()).draw).toEqual(draw);
+    expect(draw).toMatchObject({ seed: 7, counter: 41 });
+    expect(Number.isInteger(draw?.value)).toBe(true);
+    expect(proposed(createBaseline({ kind: 'random', seed: 8, holdShare: 0.9 }).deliberate(at(41)).next()).draw?.value).not.toBe(draw?.value);
+  });
+
+  test('holds nine times in ten and spreads the rest evenly', () => {
+    const counts = new Map(ACTIONS.map((action) => [action, 0]));
+    for (let i = 0; i < 6_000; i += 1) {
+      const { action } = proposed(random.deliberate(at(i)).next());
+      counts.set(action, counts.get(action)! + 1);
+    }
+    expect(Math.abs(counts.get('HOLD')! - 5_400)).toBeLessThan(100);
+    for (const action of ['BUY', 'SELL', 'CLOSE'] as const) expect(Math.abs(counts.get(action)! - 200)).toBeLessThan(60);
+  });
+
+  test('never leaves the mask', () => {
+    fc.assert(fc.property(fc.nat(), fc.tuple(fc.boolean(), fc.boolean(), fc.boolean(), fc.boolean()).filter((mask) => mask.includes(true)), (index, mask) => {
+      expect(mask[ACTIONS.indexOf(proposed(random.deliberate(at(index, mask)).next()).action)]).toBe(true);
+    }));
+  });
+
+  test('refuses a share that is none', () => {
+    expect(() => createBaseline({ kind: 'random', seed: 1, holdShare: 1.5 })).toThrow(/holdShare = 1.5/);
+    expect(() => createBaseline({ kind: 'random', seed: 1.5, holdShare: 0.5 })).toThrow(/seed = 1.5/);
+  });
+});
+
+describe('the registry', () => {
+  const model = { modelHash: 'cd'.repeat(32), modelLabel: 'm', featureSetId: 'swt-137', chanceCodes: 8 };
+  const muzero = { kind: 'muzero', simulations: 15, discount: 0.997, minConfidence: 0.35, pbCInit: 1.25 } as const;
+
+  test('makes each policy that a configuration names', () => {
+    expect(createPolicy(muzero, model)).toMatchObject({ name: 'muzero', windowBars: 256, featureSetId: 'swt-137', modelLabel: 'm', modelHash: model.modelHash });
+    expect(createPolicy({ kind: 'hold' }, null)).toMatchObject({ name: 'hold', windowBars: 1 });
+    expect(createPolicy({ kind: 'sma-cross', fastBars: 3, slowBars: 9 }, null)).toMatchObject({ name: 'sma-cross', windowBars: 9 });
+    expect(createPolicy({ kind: 'random', seed: 1, holdShare: 0.5 }, null)).toMatchObject({ name: 'random' });
+  });
+
+  test('refuses a search without a model, a baseline with one and features that do not exist', () => {
+    expect(() => createPolicy(muzero, null)).toThrow(PolicyError);
+    expect(() => createPolicy({ kind: 'hold' }, model)).toThrow(/takes no model/);
+    expect(() => createPolicy(muzero, { ...model, featureSetId: 'swt-9' })).toThrow(/"swt-9"/);
+    expect(createFeatureSet('swt-137').length).toBe(137);
+  });
+});
