@@ -126,14 +126,14 @@ export const emptyLedger: Ledger = {
 };
 
 const UNEXPLAINED_KEPT_MAX = 100;
-/** Orders that rest: they are created without a fill and stay until filled or cancelled. */
-const RESTING_ORDER_TYPES = new Set([
-  'LIMIT_ORDER', 'STOP_ORDER', 'MARKET_IF_TOUCHED_ORDER', 'TAKE_PROFIT_ORDER', 'STOP_LOSS_ORDER', 'TRAILING_STOP_LOSS_ORDER', 'GUARANTEED_STOP_LOSS_ORDER',
+/** Transactions that create an order; it is pending until filled or cancelled, a market order as a rule at once. */
+const ORDER_TYPES = new Set([
+  'MARKET_ORDER', 'FIXED_PRICE_ORDER', 'LIMIT_ORDER', 'STOP_ORDER', 'MARKET_IF_TOUCHED_ORDER', 'TAKE_PROFIT_ORDER', 'STOP_LOSS_ORDER', 'TRAILING_STOP_LOSS_ORDER', 'GUARANTEED_STOP_LOSS_ORDER',
 ]);
 /** Every transaction type of the broker's that this build understands; another one stops new exposure. */
 const KNOWN_TYPES = new Set([
-  ...RESTING_ORDER_TYPES, 'CREATE', 'CLOSE', 'REOPEN', 'CLIENT_CONFIGURE', 'CLIENT_CONFIGURE_REJECT', 'TRANSFER_FUNDS', 'TRANSFER_FUNDS_REJECT',
-  'MARKET_ORDER', 'MARKET_ORDER_REJECT', 'FIXED_PRICE_ORDER', 'LIMIT_ORDER_REJECT', 'STOP_ORDER_REJECT', 'MARKET_IF_TOUCHED_ORDER_REJECT',
+  ...ORDER_TYPES, 'CREATE', 'CLOSE', 'REOPEN', 'CLIENT_CONFIGURE', 'CLIENT_CONFIGURE_REJECT', 'TRANSFER_FUNDS', 'TRANSFER_FUNDS_REJECT',
+  'MARKET_ORDER_REJECT', 'LIMIT_ORDER_REJECT', 'STOP_ORDER_REJECT', 'MARKET_IF_TOUCHED_ORDER_REJECT',
   'TAKE_PROFIT_ORDER_REJECT', 'STOP_LOSS_ORDER_REJECT', 'TRAILING_STOP_LOSS_ORDER_REJECT', 'GUARANTEED_STOP_LOSS_ORDER_REJECT', 'ORDER_FILL', 'ORDER_CANCEL',
   'ORDER_CANCEL_REJECT', 'ORDER_CLIENT_EXTENSIONS_MODIFY', 'ORDER_CLIENT_EXTENSIONS_MODIFY_REJECT', 'TRADE_CLIENT_EXTENSIONS_MODIFY',
   'TRADE_CLIENT_EXTENSIONS_MODIFY_REJECT', 'MARGIN_CALL_ENTER', 'MARGIN_CALL_EXTEND', 'MARGIN_CALL_EXIT', 'DELAYED_TRADE_CLOSURE', 'DAILY_FINANCING',
@@ -218,7 +218,7 @@ function priceShare(moved: Price, closed: Units, initial: Units): Price {
 }
 
 function foldOrders(ledger: Ledger, body: TransactionBody): Ledger {
-  const creates = RESTING_ORDER_TYPES.has(body.type);
+  const creates = ORDER_TYPES.has(body.type);
   const ends = (body.type === 'ORDER_FILL' || body.type === 'ORDER_CANCEL') && body.orderID !== undefined && ledger.pendingOrders.has(body.orderID);
   if (!creates && !ends) return ledger;
   const pendingOrders = new Map(ledger.pendingOrders);

@@ -92,8 +92,7 @@ function resolve(parameters: ScatteringParameters): Resolved {
   const averaged = averagingScale !== 0;
   const T = averaged ? averagingScale : 2 ** J;
   if (!(T >= 1 && T <= length)) throw new ScatteringError(`averagingScale = ${T}: must be 0 or from 1 to ${length}`);
-  // Unaveraged paths are decimated by their own j alone, which the averaging scale must then not cap.
-  return { J, Q1, Q2, length, averaged, T, log2T: averaged ? Math.floor(Math.log2(T)) : J, maxOrder, oversampling: averaged ? oversampling : 0 };
+  return { J, Q1, Q2, length, averaged, T, log2T: Math.floor(Math.log2(T)), maxOrder, oversampling };
 }
 
 interface Padding {
@@ -287,6 +286,7 @@ function planCascade(resolved: Resolved, padding: Padding): Cascade {
   const bands1 = waveletBands(J, Q1);
   const bands2 = maxOrder === 2 ? waveletBands(J, Q2) : [];
   const spectra2 = bands2.map((wavelet) => morletSpectrum(padding.paddedLength, wavelet));
+  // An unaveraged path is decimated by its own j alone; the averaging scale caps that of the others.
   const levelOf = (j: number, above: number): number => Math.max((averaged ? Math.min(j, log2T) : j) - oversampling, above);
 
   const stepOf = (level: number, band: Band, emission: Emission, offset: number, children: readonly Step[]): Step => {

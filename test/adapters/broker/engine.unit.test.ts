@@ -222,7 +222,7 @@ describe('position fill on a netting account', () => {
     const account = withLong();
     expect(bodyAt(account.fill({ units: '5', positionFill: 'OPEN_ONLY' }, 110_200, 110_210), 0)).toMatchObject({ type: 'ORDER_FILL' });
     expect(bodyAt(account.fill({ units: '-5', positionFill: 'OPEN_ONLY' }, 110_200, 110_210), 0)).toMatchObject({ type: 'ORDER_CANCEL' });
-    expect(positionBodies(account.engine, 'open')).toMatchObject([{ long: { units: '35', tradeIDs: ['5', '7', '13'] }, short: { units: '0' } }]);
+    expect(positionBodies(account.engine, 'open')).toMatchObject([{ long: { units: '35', tradeIDs: ['5', '7', '9'] }, short: { units: '0' } }]);
   });
 });
 
@@ -408,9 +408,9 @@ describe('daily financing', () => {
       positionFinancings: [{ instrument: 'EUR_USD', financing: '-9.5199', openTradeFinancings: [{ tradeID: '5', financing: '-9.5199' }] }],
     });
     account.setTime(parseInstant('2026-01-07T22:00:00Z'));
-    expect(bodyAt(account.wait(0), 0)).toMatchObject({ financing: '-28.5596' });
+    expect(bodyAt(account.wait(0), 0)).toMatchObject({ financing: '-28.5598' });
     const trade = account.engine.book.trades.get(5);
-    expect(trade === undefined ? null : tradeBody(account.engine, trade, 'ids')).toMatchObject({ financing: '-38.0795' });
+    expect(trade === undefined ? null : tradeBody(account.engine, trade, 'ids')).toMatchObject({ financing: '-38.0797' });
   });
 
   test('charges nothing at the weekend and nothing without a position', () => {
@@ -441,7 +441,7 @@ describe('conversion to the home currency', () => {
     account.fill({ instrument: 'USD_JPY', units: '1000' }, 150_000, 150_010);
     accepted(account.close('5'));
     const won = bodyAt(account.price(150_500, 150_510, 'USD_JPY'), 0);
-    expect(won).toMatchObject({ gainQuoteHomeConversionFactor: '0.0065778538', lossQuoteHomeConversionFactor: '0.0067107397', quotePL: '490', pl: '3.2231' });
+    expect(won).toMatchObject({ gainQuoteHomeConversionFactor: '0.0065778546', lossQuoteHomeConversionFactor: '0.0067107405', quotePL: '490', pl: '3.2231' });
     account.fill({ instrument: 'USD_JPY', units: '1000' }, 150_500, 150_510);
     accepted(account.close('8'));
     expect(bodyAt(account.price(150_500, 150_510, 'USD_JPY'), 0)).toMatchObject({ quotePL: '-10', pl: '-0.0671' });
