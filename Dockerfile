@@ -8,6 +8,10 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # No install script runs (.npmrc and allowScripts); development tools stay out.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+# npm 10 and older leave the pinned Node unlinked; and what other platforms would need is most of the weight.
+RUN ln -sf "../$(cd node_modules && echo node-linux-*/bin/node)" node_modules/.bin/node \
+    && rm -rf node_modules/node-linux-*/include node_modules/node-linux-*/share \
+    && rm -rf node_modules/onnxruntime-node/bin/*/darwin node_modules/onnxruntime-node/bin/*/win32
 
 FROM ${BASE}
 # Node needs libatomic1, which slim images lack; the broker's certificates come from Node itself.
@@ -32,8 +36,9 @@ ENV NODE_ENV=production \
 # Writes go to /var/lib/reckoner alone, so the root file system may be read-only.
 VOLUME /var/lib/reckoner
 USER 10001:10001
+# `status` also answers for a daemon that is gone, out of the log; only a running one counts as healthy.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
-    CMD ["node", "/app/src/main.ts", "status", "--config", "/etc/reckoner/reckoner.yaml"]
+    CMD node /app/src/main.ts status --json --config /etc/reckoner/reckoner.yaml | grep -q '"running": *true'
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["node", "/app/src/main.ts"]
 CMD ["run", "--config", "/etc/reckoner/reckoner.yaml"]

@@ -8,27 +8,51 @@ import type { LogVerdict, RecordedEvent, StreamHead, StreamName } from './log.ts
 export type LogFault = Extract<LogVerdict, { ok: false }>;
 
 /**
- * Does the metadata carry this member? The stored text is canonical, so an exact search settles the usual case
- * without parsing (a quote inside a string is escaped there and cannot imitate a member); only when it fails is
- * the text parsed, to be sure of the verdict.
+ * Finds a member in stored metadata. The text is canonical, so an exact match settles the usual case without
+ * parsing (a quote inside a string is escaped there and cannot imitate a member). Members stand about as far from
+ * the end as in the event before, so that place is looked at first; a search, and a parse to be sure of the
+ * verdict, only follow when it fails.
  */
-function carries(metadataJson: string, member: 'prevHash' | 'sequence', value: string | number): boolean {
-  const expected = `"${member}":${typeof value === 'number' ? value : `"${value}"`}`;
-  // Members stand in alphabetical order, so the sequence is the last one.
-  const at = member === 'sequence' ? metadataJson.lastIndexOf(expected) : metadataJson.indexOf(expected);
-  const behind = metadataJson[at + expected.length];
-  if (at >= 0 && (behind === ',' || behind === '}')) return true;
+class MemberFinder {
+  readonly #member: 'prevHash' | 'sequence';
+  #fromEnd = 0;
+
+  constructor(member: 'prevHash' | 'sequence') {
+    this.#member = member;
+  }
+
+  carries(metadataJson: string, value: string | number): boolean {
+    const expected = `"${this.#member}":${typeof value === 'number' ? value : `"${value}"`}`;
+    if (this.#standsAt(metadataJson, expected, metadataJson.length - this.#fromEnd)) return true;
+    const at = metadataJson.lastIndexOf(expected);
+    if (at >= 0 && this.#standsAt(metadataJson, expected, at)) {
+      this.#fromEnd = metadataJson.length - at;
+      return true;
+    }
+    return parsedMember(metadataJson, this.#member) === value;
+  }
+
+  #standsAt(metadataJson: string, expected: string, at: number): boolean {
+    if (!metadataJson.startsWith(expected, at)) return false;
+    const behind = metadataJson[at + expected.length];
+    return behind === ',' || behind === '}';
+  }
+}
+
+function parsedMember(metadataJson: string, member: string): unknown {
   try {
     const parsed: unknown = JSON.parse(metadataJson);
-    return typeof parsed === 'object' && parsed !== null && (parsed as { readonly [key: string]: unknown })[member] === value;
+    return typeof parsed === 'object' && parsed !== null ? (parsed as { readonly [key: string]: unknown })[member] : undefined;
   } catch (error) {
-    if (error instanceof SyntaxError) return false;
+    if (error instanceof SyntaxError) return undefined;
     throw error;
   }
 }
 
 export class ChainChecker {
   readonly #heads = new Map<StreamName, StreamHead>();
+  readonly #prevHash = new MemberFinder('prevHash');
+  readonly #sequence = new MemberFinder('sequence');
   #events = 0;
 
   /** The fault that this event, the next of the log, reveals; null for none. */
@@ -45,8 +69,8 @@ export class ChainChecker {
     const revision = (head?.revision ?? -1) + 1;
     if (event.revision !== revision) return `revision ${event.revision} stands where ${revision} belongs: events were removed, inserted or reordered`;
     if (hashEvent(event) !== event.hash) return 'the content does not match its hash: the event was edited';
-    if (!carries(event.metadataJson, 'prevHash', head?.hash ?? GENESIS_HASH)) return 'the event does not continue the one before it: an earlier event was replaced, or this one belongs to another stream';
-    if (!carries(event.metadataJson, 'sequence', this.#events)) return `the sequence is not ${this.#events}: events were removed, inserted or reordered`;
+    if (!this.#prevHash.carries(event.metadataJson, head?.hash ?? GENESIS_HASH)) return 'the event does not continue the one before it: an earlier event was replaced, or this one belongs to another stream';
+    if (!this.#sequence.carries(event.metadataJson, this.#events)) return `the sequence is not ${this.#events}: events were removed, inserted or reordered`;
     return null;
   }
 

@@ -24,6 +24,8 @@ export interface CandleQuery {
 
 const COUNT_DEFAULT = 500;
 const COUNT_MAX = 5_000;
+/** In real time the market's clock trails the system's by a fraction of a second; a client's present is no future. */
+const FUTURE_TOLERANCE_MS = 1_000;
 
 function readTime(text: string | undefined, name: string, now: Instant): Instant | null {
   if (text === undefined) return null;
@@ -34,7 +36,7 @@ function readTime(text: string | undefined, name: string, now: Instant): Instant
     if (error instanceof TimeError) throw invalidValue(name);
     throw error;
   }
-  if (at > now) throw new InvalidRequest(`Invalid value specified for '${name}'. Time is in the future`);
+  if (at > now + FUTURE_TOLERANCE_MS) throw new InvalidRequest(`Invalid value specified for '${name}'. Time is in the future`);
   return at;
 }
 

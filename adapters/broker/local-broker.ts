@@ -94,7 +94,7 @@ function startLockstep(options: LocalBrokerOptions, parts: Parts): { readonly ve
   const historyBars = options.historyBars ?? HISTORY_BARS_DEFAULT;
   const series = lockstepSeries(options, parts.instrument, parts.calendar, historyBars);
   const venue = new Venue({ settings: parts.settings, series, historyBars, path: ANCHOR_PATH });
-  const hub = new StreamHub(venue, { consumersMax: 1, replaceOldest: true, unreadBytesMax: options.unreadBytesMax ?? UNREAD_BYTES_MAX });
+  const hub = new StreamHub(venue, { lockstep: true, consumersMax: 1, unreadBytesMax: options.unreadBytesMax ?? UNREAD_BYTES_MAX });
   return { venue, hub, lockstep: new LockstepClock(venue, hub, options.hold ?? false), stop: () => {} };
 }
 
@@ -113,7 +113,7 @@ function startRealtime(options: LocalBrokerOptions, parts: Parts): { readonly ve
   while (series.end(series.count - 1) <= now);
   const settings = { ...parts.settings, marketOrderWaitMs: options.engine?.marketOrderWaitMs ?? REALTIME_ORDER_WAIT_MS };
   const venue = new Venue({ settings, series, historyBars: series.count - 1, path: SECOND_PATH });
-  const hub = new StreamHub(venue, { consumersMax: REALTIME_STREAMS_MAX, replaceOldest: false, unreadBytesMax: options.unreadBytesMax ?? UNREAD_BYTES_MAX });
+  const hub = new StreamHub(venue, { lockstep: false, consumersMax: REALTIME_STREAMS_MAX, unreadBytesMax: options.unreadBytesMax ?? UNREAD_BYTES_MAX });
   const clock = startRealtimeClock(venue, hub, drawer);
   return { venue, hub, lockstep: null, stop: () => clock.close() };
 }

@@ -16,9 +16,10 @@ export interface LineCount {
 }
 
 interface StreamHubOptions {
-  /** 1 in lockstep, where a newcomer replaces the listener before it. */
+  /** In lockstep a stream has one listener, whose lines are announced by connection; a newcomer replaces it. */
+  readonly lockstep: boolean;
+  /** Listeners that each stream may have in real time. */
   readonly consumersMax: number;
-  readonly replaceOldest: boolean;
   /** A listener that leaves more bytes than this unread is cut off. */
   readonly unreadBytesMax: number;
 }
@@ -59,16 +60,17 @@ export class StreamHub {
 
   /** Is there room for another listener? */
   hasRoom(name: StreamName): boolean {
-    return this.#options.replaceOldest || this.#channels[name].consumers.size < this.#options.consumersMax;
+    return this.#options.lockstep || this.#channels[name].consumers.size < this.#options.consumersMax;
   }
 
   /** Begins a stream on a response whose headers have not gone out yet. */
   open(name: StreamName, response: ServerResponse, headers: { readonly [name: string]: string }, instruments: ReadonlySet<string>, snapshot: boolean): void {
     const channel = this.#channels[name];
-    if (this.#options.replaceOldest) for (const consumer of [...channel.consumers]) this.#drop(channel, consumer);
+    if (this.#options.lockstep) for (const consumer of [...channel.consumers]) this.#drop(channel, consumer);
     channel.connections += 1;
     const consumer: Consumer = { connection: channel.connections, response, instruments, lines: 0, lastLineAt: null };
-    response.writeHead(200, { ...headers, 'Content-Type': 'application/octet-stream', 'Lockstep-Connection': String(consumer.connection) });
+    const connectionHeader = this.#options.lockstep ? { 'Lockstep-Connection': String(consumer.connection) } : {};
+    response.writeHead(200, { ...headers, ...connectionHeader, 'Content-Type': 'application/octet-stream' });
     response.flushHeaders();
     channel.consumers.add(consumer);
     response.on('close', () => channel.consumers.delete(consumer));

@@ -9,6 +9,8 @@ const APPLICATION_ID = 0x52_4b_4e_52;
 /** Raised when the tables change; an older build refuses a file of a newer one. */
 const FORMAT_VERSION = 1;
 const BUSY_TIMEOUT_MS = 5_000;
+/** An append touches about five pages and each is written whole: half of SQLite's usual 4096 is written faster. */
+const PAGE_BYTES = 2_048;
 
 /** SQLite's primary result codes that matter here. */
 const SQLITE_BUSY = 5;
@@ -36,8 +38,8 @@ const TABLES = `
   CREATE TABLE projections (
     name TEXT PRIMARY KEY,
     shape TEXT NOT NULL,
+    state TEXT NOT NULL,
     position INTEGER NOT NULL,
-    active INTEGER NOT NULL,
     broken TEXT
   ) STRICT, WITHOUT ROWID;
 `;
@@ -117,6 +119,7 @@ export function openForWriting(directory: string, deployment: string | undefined
     mkdirSync(directory, { recursive: true, mode: 0o750 });
     database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
     if (!isEmpty(database)) checkFormat(database, file);
+    if (isEmpty(database)) database.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
     // FULL makes every commit wait until the write-ahead log is on the disk: an acknowledged event survives power loss.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -16000;');
     if (isEmpty(database)) createTables(database, deployment ?? 'default');

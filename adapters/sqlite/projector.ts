@@ -2,6 +2,10 @@
  * Keeps the projections' rows beside the log. While the daemon runs, rows move in the same transaction as the
  * events that move them; after an interruption or a change of version they catch up from the log, in pages.
  *
+ * `projections.state` says how to read `position`. `live`: the rows move with the log, so their checkpoint is the
+ * log's head and `position` is not kept up. `behind` (catching up), `away` (this build lacks the projection) and
+ * `broken`: `position` is the last event in the rows.
+ *
  * A projection that fails is rolled back to a savepoint of its own and marked broken with the reason, until its
  * version is raised. It can never block an append: read models serve people, the log serves the account.
  */
@@ -42,22 +46,25 @@ export class Projector {
   readonly #savepoint: StatementSync;
   readonly #release: StatementSync;
   readonly #rollback: StatementSync;
-  readonly #moveAll: StatementSync;
-  readonly #moveOne: StatementSync;
+  readonly #move: StatementSync;
   readonly #markBroken: StatementSync;
 
-  /** Creates missing tables and empties those of another version. */
-  constructor(database: DatabaseSync, projections: readonly Projection[]) {
+  /**
+   * Creates missing tables and empties those of another version.
+   *
+   * @param headPosition of the log's last event, -1 for none.
+   */
+  constructor(database: DatabaseSync, projections: readonly Projection[], headPosition: number) {
     this.#database = database;
     this.#savepoint = database.prepare('SAVEPOINT projection');
     this.#release = database.prepare('RELEASE projection');
     this.#rollback = database.prepare('ROLLBACK TO projection');
-    this.#moveAll = database.prepare('UPDATE projections SET position = ? WHERE active = 1 AND broken IS NULL');
-    this.#moveOne = database.prepare('UPDATE projections SET position = ? WHERE name = ?');
-    this.#markBroken = database.prepare('UPDATE projections SET broken = ? WHERE name = ?');
+    this.#move = database.prepare('UPDATE projections SET state = ?, position = ? WHERE name = ?');
+    this.#markBroken = database.prepare("UPDATE projections SET state = 'broken', position = ?, broken = ? WHERE name = ?");
     this.#transaction(() => {
       // Rows of projections that this build does not know stay as they are and stop moving.
-      database.exec('UPDATE projections SET active = 0');
+      database.prepare("UPDATE projections SET state = 'away', position = ? WHERE state = 'live'").run(headPosition);
+      database.exec("UPDATE projections SET state = 'away' WHERE state = 'behind'");
       for (const projection of projections) this.#tracked.push(this.#track(projection));
     });
   }
@@ -66,12 +73,12 @@ export class Projector {
     const shape = shapeOf(projection);
     const kept = this.#database.prepare('SELECT shape, position, broken FROM projections WHERE name = ?').get(projection.name);
     if (kept?.['shape'] === shape && ProjectionTable.stands(this.#database, projection)) {
-      this.#database.prepare('UPDATE projections SET active = 1 WHERE name = ?').run(projection.name);
+      this.#database.prepare("UPDATE projections SET state = 'behind' WHERE name = ? AND broken IS NULL").run(projection.name);
       return { table: new ProjectionTable(this.#database, projection), position: Number(kept['position']), broken: kept['broken'] !== null };
     }
     ProjectionTable.drop(this.#database, projection);
     ProjectionTable.create(this.#database, projection);
-    this.#database.prepare('INSERT OR REPLACE INTO projections (name, shape, position, active, broken) VALUES (?, ?, -1, 1, NULL)').run(projection.name, shape);
+    this.#database.prepare("INSERT OR REPLACE INTO projections (name, shape, state, position, broken) VALUES (?, ?, 'behind', -1, NULL)").run(projection.name, shape);
     return { table: new ProjectionTable(this.#database, projection), position: -1, broken: false };
   }
 
@@ -91,31 +98,27 @@ export class Projector {
    * these commits do not wait for the disk: after a power loss the last pages are simply applied anew.
    */
   catchUp(readPage: ReadPage): void {
-    let from = Math.min(...this.#tracked.filter((one) => !one.broken).map((one) => one.position));
-    if (from === Infinity) return;
+    const working = (): readonly Tracked[] => this.#tracked.filter((one) => !one.broken);
+    let from = Math.min(...working().map((one) => one.position));
     this.#database.exec('PRAGMA synchronous = NORMAL');
     for (let page = readPage(from, PAGE_EVENTS); page.length > 0; page = readPage(from, PAGE_EVENTS)) {
       from = page.at(-1)!.position;
       this.#transaction(() => {
-        this.#apply(page);
-        for (const one of this.#tracked) if (!one.broken && one.position === from) this.#moveOne.run(from, one.table.projection.name);
+        this.apply(page);
+        for (const one of working()) this.#move.run('behind', one.position, one.table.projection.name);
       });
     }
+    this.#transaction(() => {
+      for (const one of working()) this.#move.run('live', one.position, one.table.projection.name);
+    });
     this.#database.exec('PRAGMA synchronous = FULL');
   }
 
   /**
-   * Applies an append's events, inside its transaction. All working projections are level with the log here,
-   * so one statement moves all their checkpoints.
+   * Folds events into the touched rows of each projection that has not seen them, then stores those rows; within
+   * the transaction of whoever calls.
    */
-  project(events: readonly RecordedEvent[]): void {
-    if (this.#tracked.length === 0) return;
-    this.#apply(events);
-    this.#moveAll.run(events.at(-1)!.position);
-  }
-
-  /** Folds events into the touched rows of each projection that has not seen them, then stores those rows. */
-  #apply(events: readonly RecordedEvent[]): void {
+  apply(events: readonly RecordedEvent[]): void {
     const last = events.at(-1)!.position;
     const folds = this.#tracked.filter((one) => !one.broken && one.position < last).map((one) => new Fold(one));
     for (const recorded of events) {
@@ -161,6 +164,6 @@ export class Projector {
     if (isMediaFailure(error)) throw error;
     one.broken = true;
     const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    this.#markBroken.run(reason.slice(0, REASON_CHARACTERS_MAX), one.table.projection.name);
+    this.#markBroken.run(one.position, reason.slice(0, REASON_CHARACTERS_MAX), one.table.projection.name);
   }
 }

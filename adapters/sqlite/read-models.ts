@@ -1,5 +1,6 @@
 /** Read-only queries over the read models, beside a running daemon. */
-import { DatabaseSync, constants } from 'node:sqlite';
+import type { DatabaseSync} from 'node:sqlite';
+import { constants } from 'node:sqlite';
 import type { Row } from '../../domain/projection.ts';
 import { openForReading, storeError } from './database.ts';
 import { quoted, toRow } from './tables.ts';
@@ -25,8 +26,8 @@ export interface ProjectionStatus {
   readonly name: string;
   /** Position of the last event in the rows; -1 for none. */
   readonly position: number;
-  /** False for rows of a projection that the running build no longer has. */
-  readonly active: boolean;
+  /** `live` rows move with the log; `behind` are catching up; `away` belong to a projection that the running build lacks. */
+  readonly state: 'live' | 'behind' | 'away' | 'broken';
   /** Why it stopped; null while it works. */
   readonly broken: string | null;
 }
@@ -96,10 +97,10 @@ class SqliteReadModels implements ReadModels {
   }
 
   status(): readonly ProjectionStatus[] {
-    return this.#database
-      .prepare('SELECT name, position, active, broken FROM projections ORDER BY name')
-      .all()
-      .map((row) => ({ name: String(row['name']), position: Number(row['position']), active: row['active'] === 1, broken: row['broken'] === null ? null : String(row['broken']) }));
+    const rows = this.#database
+      .prepare(`SELECT name, state, CASE state WHEN 'live' THEN coalesce((SELECT max(position) FROM events), -1) ELSE position END AS position, broken FROM projections ORDER BY name`)
+      .all();
+    return rows.map((row) => ({ name: String(row['name']), state: row['state'] as ProjectionStatus['state'], position: Number(row['position']), broken: row['broken'] === null ? null : String(row['broken']) }));
   }
 
   headPosition(): number {

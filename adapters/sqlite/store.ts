@@ -63,7 +63,7 @@ function openWriter(database: DatabaseSync, options: SqliteStoreOptions, lock: I
   const sequence = reader.headPosition();
   checkHeads(heads, sequence, options.directory);
   checkWitness(reader, heads, sequence, options.directory);
-  const projector = new Projector(database, options.projections);
+  const projector = new Projector(database, options.projections, sequence);
   projector.catchUp((after, countMax) => reader.page(after, countMax));
   const witness = new HeadWitness(options.directory, { sequence, hash: headHash(heads) });
   return { lock, witness, projector };
@@ -121,6 +121,7 @@ class SqliteStore implements EventStore {
   readonly #commit: StatementSync;
   #sequence: number;
   #failure: StoreError | null = null;
+  #witnessPending = false;
   #closed = false;
 
   constructor(database: DatabaseSync, directory: string, writer: Writer | null) {
@@ -173,15 +174,35 @@ class SqliteStore implements EventStore {
         this.#insertEvent!.run(event.position, event.stream, event.revision, event.id, event.type, event.schemaVersion, event.dataJson, event.metadataJson, event.hash);
       }
       for (const head of heads) this.#moveHead!.run(head.stream, head.revision, head.hash);
-      writer.projector.project(events);
+      writer.projector.apply(events);
       this.#commit.run();
       for (const head of heads) this.#heads.set(head.stream, head);
       this.#sequence += events.length;
-      writer.witness.write({ sequence: this.#sequence, hash: headHash([...this.#heads.values()]) });
+      this.#witnessSoon(writer);
     } catch (error) {
       this.#failure = storeError(error, `appending to the store in ${this.#directory}`);
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw this.#failure;
+    }
+  }
+
+  /**
+   * Moves the witness once the caller has its acknowledgement: a crash before then leaves it one append older,
+   * which is as good. One write serves all the appends of a turn.
+   */
+  #witnessSoon(writer: Writer): void {
+    if (this.#witnessPending) return;
+    this.#witnessPending = true;
+    setImmediate(() => this.#writeWitness(writer));
+  }
+
+  #writeWitness(writer: Writer): void {
+    if (!this.#witnessPending) return;
+    this.#witnessPending = false;
+    try {
+      writer.witness.write({ sequence: this.#sequence, hash: headHash([...this.#heads.values()]) });
+    } catch (error) {
+      this.#failure ??= storeError(error, `writing the head witness in ${this.#directory}`);
     }
   }
 
@@ -241,7 +262,10 @@ class SqliteStore implements EventStore {
     if (this.#closed) return;
     this.#closed = true;
     this.#feed.close();
-    this.#writer?.witness.close();
+    if (this.#writer !== null) {
+      this.#writeWitness(this.#writer);
+      this.#writer.witness.close();
+    }
     this.#database.close();
     this.#writer?.lock.release();
   }

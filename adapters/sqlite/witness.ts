@@ -4,9 +4,9 @@
  * What it detects: a database that was restored from an older copy, replaced, or cut short while the witness
  * stayed. What it cannot detect: both replaced together; that is what anchors kept elsewhere are for.
  *
- * It is written in place after each commit and without an fsync of its own. That is cheap, and safe in the one
- * direction that matters: the commit is on the disk before the witness is written, so after a power loss the
- * witness may be older than the database, never newer. An older witness is simply rewritten, because the
+ * It is written in place soon after each commit and without an fsync of its own. That is cheap, and safe in the
+ * one direction that matters: the commit is on the disk before the witness is written, so after a crash or a power
+ * loss the witness may be older than the database, never newer. An older witness is simply rewritten, because the
  * database is the truth there. Two slots in different disk pages are written in turn, each with a checksum, so
  * that a write torn by a power loss leaves the other slot whole.
  */

@@ -181,6 +181,23 @@ function flattenCause(state: DeskState, book: Book, trade: OpenTrade, now: Insta
   return openMinutesBetween(settings.calendar, lastDecisionAt as Instant, now) > settings.blindBarsMax ? 'blind' : null;
 }
 
+/** Between two attempts to close a trade that was refused: doubling from a minute to an hour. */
+const REFUSED_CLOSE_WAIT_MS_MAX = 60 * MINUTE_MS;
+
+/**
+ * May a close be tried (again)? A refused one waits for a tradeable price newer than the attempt, or out a pause
+ * that doubles: a halted market must not be asked every minute of a holiday, and never asking again is worse.
+ */
+function mayTryClosing(state: DeskState, book: Book, tradeId: string, now: Instant): boolean {
+  const attempts = [...book.trading.orders.values()].filter((order) => order.leg === 'close' && order.tradeId === tradeId);
+  const last = attempts.at(-1);
+  if (last === undefined) return true;
+  const waitMs = Math.min(REFUSED_CLOSE_WAIT_MS_MAX, MINUTE_MS * 2 ** Math.min(attempts.length, 10));
+  const quote = state.live.quotes.get(book.settings.instrument.name);
+  const priced = quote?.tradeable === true && quote.at > last.intendedAt && now - last.intendedAt >= MINUTE_MS;
+  return priced || now - last.intendedAt >= waitMs;
+}
+
 /** Closes what may not stay open: at most one such order for a trade and minute, so that a refusal is asked again. */
 export function flattenWhatIsDue(draft: Draft): void {
   if (!isMarketOpen(draft.state.settings.calendar, draft.now)) return;
@@ -189,7 +206,8 @@ export function flattenWhatIsDue(draft: Draft): void {
     if (trade === null || isBeingClosed(book, trade.tradeId)) continue;
     const cause = flattenCause(draft.state, book, trade, draft.now);
     const clientOrderId = flattenOrderIdOf(draft.state.settings.accountId, trade.tradeId, floorMinute(draft.now));
-    if (cause !== null && !book.trading.orders.has(clientOrderId)) closeTrade(draft, book, trade, cause, clientOrderId, null, null);
+    if (cause === null || book.trading.orders.has(clientOrderId) || !mayTryClosing(draft.state, book, trade.tradeId, draft.now)) continue;
+    closeTrade(draft, book, trade, cause, clientOrderId, null, null);
   }
 }
 

@@ -37,7 +37,7 @@ function clockOf(text: string): 'lockstep' | 'realtime' {
   return text;
 }
 
-export function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
+function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
   if (command.bars !== undefined && command.clock !== 'lockstep') throw new UsageError('--bars plays a file in accelerated time: add --clock lockstep');
   return {
     clock: clockOf(command.clock),

@@ -133,6 +133,11 @@ export async function demo(options: { readonly json: boolean }): Promise<number>
   const account = config.broker.accountId;
   const broker = start(['broker', '--clock', 'lockstep', '--hold', '--account', account, '--token-file', tokenFile, ...marketArguments(process.env)], childEnvironment(null));
   let daemon: ChildProcess | null = null;
+  const stop = (): void => {
+    daemon?.kill('SIGTERM');
+    broker.kill('SIGTERM');
+  };
+  process.once('SIGTERM', stop);
   try {
     const address = await addressOf(broker);
     const link = new LockstepLink({ restUrl: address.rest, token: address.token });
@@ -151,8 +156,8 @@ export async function demo(options: { readonly json: boolean }): Promise<number>
     if (exitCode !== 0) warn(`the daemon ended with exit code ${exitCode}`);
     return exitCode !== 0 ? exitCode : report.agreed ? 0 : 1;
   } finally {
-    daemon?.kill('SIGTERM');
-    broker.kill('SIGTERM');
+    process.off('SIGTERM', stop);
+    stop();
     await Promise.all([ended(broker), ...(daemon === null ? [] : [ended(daemon)])]);
   }
 }

@@ -44,7 +44,7 @@ export async function status(options: OutputOptions): Promise<number> {
     account: models.rows('account')[0] ?? null,
     safety: models.rows('safety')[0] ?? null,
     positions: models.rows('positions'),
-    lagging: models.status().filter((one) => one.active && (one.broken !== null || one.position < models.headPosition())),
+    lagging: models.status().filter((one) => one.state === 'behind' || one.state === 'broken'),
   }));
   if (options.json) sayJson({ version: 1, running: live !== null, live, log: logged });
   else sayStatus(live, logged);

@@ -113,7 +113,7 @@ describe('sma-cross', () => {
   test('holds when it already stands on that side, and when the means are equal', () => {
     expect(decide(cross, observe(rising, { position: side(1) }))).toBe('HOLD');
     expect(decide(cross, observe(falling, { position: side(-1) }))).toBe('HOLD');
-    expect(decide(cross, observe([0.1, 0.1, 0.1, 0.1]))).toBe('HOLD');
+    for (const held of [-1, 0, 1] as const) expect(decide(cross, observe([0.1, 0.1, 0.1, 0.1], { position: side(held) }))).toBe('HOLD');
   });
 
   test('leaves the wrong side where it may not turn round', () => {

@@ -133,6 +133,8 @@ describe('the choice', () => {
   test('is to hold below the confidence asked for: 5 of 15 is too few, 6 is enough', () => {
     expect(chooseAction(result([4, 5, 3, 3]), all, 0.35)).toEqual({ action: 'HOLD', rule: 'minConfidence' });
     expect(chooseAction(result([3, 6, 3, 3]), all, 0.35)).toEqual({ action: 'BUY', rule: 'argmax' });
+    expect(chooseAction(result([3, 6, 3, 3]), all, 0.4)).toEqual({ action: 'BUY', rule: 'argmax' });
+    expect(chooseAction(result([3, 6, 3, 3]), all, 0.41)).toEqual({ action: 'HOLD', rule: 'minConfidence' });
   });
 
   test('never leaves the mask, not even to hold', () => {

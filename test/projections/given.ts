@@ -13,7 +13,7 @@ export type Step = { readonly event: DomainEvent; readonly metadata?: Partial<Me
 export const step = <T extends EventType>(type: T, data: DataOf<T>, metadata: Partial<Metadata> = {}): Step => ({ event: { type, data } as DomainEvent, metadata });
 
 export const transaction = (id: number, body: { readonly [field: string]: Json }): Step =>
-  step('BrokerTransactionRecorded', { transactionId: String(id), body: { id: String(id), ...body } as DataOf<'BrokerTransactionRecorded'>['body'] });
+  step('BrokerTransactionRecorded', { transactionId: String(id), body: { id: String(id), ...body } });
 
 /** Sequence n happened n seconds after 12:00:00. */
 export const timeAt = (sequence: number): string => `2026-01-05T12:00:${String(sequence).padStart(2, '0')}.000000000Z`;
@@ -23,7 +23,7 @@ export function draftFrom({ event, metadata = {} }: Step, sequence: number): Eve
     id: `event-${sequence}`,
     type: event.type,
     schemaVersion: CATALOGUE[event.type].version,
-    data: event.data as Json,
+    data: event.data,
     metadata: {
       sequence, correlationId: 'c', causationId: null, occurredAt: timeAt(sequence), recordedAt: timeAt(sequence), monotonicNs: '0', clockOffsetMs: 0, actor: 'daemon', runId: 'run-1', epoch: 1,
       build: 'test', configHash: GENESIS_HASH, modelHash: GENESIS_HASH, ...metadata,

@@ -6,8 +6,8 @@
  * weak anchor keeps it near its first price. Minutes pass without a tick (no bar), more often in quiet hours.
  * Bars exist only while the calendar's market is open.
  *
- * Spread: 1.0 to 1.6 pips; within 20 minutes of 17:00 New York it widens to between 2 and 8 pips. About 2.8 % of
- * the minutes of a week lie there, so the 99.9th percentile of the spread lies between 7 and 8 pips
+ * Spread: 1.0 to 1.6 pips; within 20 minutes of 17:00 New York it widens to between 2 and 8 pips. About 2.5 % of
+ * the bars of a week lie there, so the 99.9th percentile of the spread lies between 6 and 8 pips
  * (SPREAD_PIPS_P999_MAX).
  */
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';

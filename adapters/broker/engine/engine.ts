@@ -10,7 +10,7 @@
  */
 import type { Body, Json, Transaction } from './bodies.ts';
 import { compact, extensionsBody, isBody } from './bodies.ts';
-import type { Book, CloseTarget, DependentTerms, MarketOrder } from './book.ts';
+import type { Book, CloseTarget, DependentTerms, MarketOrder, Order } from './book.ts';
 import { addOrder, createBook, findOrder, findTrade, marketOf, netUnits, pendingOrders } from './book.ts';
 import type { Decimal } from './decimals.ts';
 import { printDecimal, printMoney, printPoints, readDecimal } from './decimals.ts';
@@ -231,10 +231,13 @@ function closePosition(context: Context, instrument: string, body: unknown, rece
   const named = { long: body['longUnits'], short: body['shortUnits'] };
   if (named.long === 'NONE' && named.short === 'NONE') return { kind: 'invalid', message: "The request was missing required data: 'longUnits' or 'shortUnits'" };
   const nothingNamed = named.long === undefined && named.short === undefined;
+  const wantedOf = (side: PositionSide): unknown => named[side] ?? (nothingNamed && side === (heldSide ?? 'long') ? 'ALL' : 'NONE');
+  const asked = (['long', 'short'] as const).filter((side) => wantedOf(side) !== 'NONE');
+  // Naming a side that is not held spoils the whole request: nothing is closed under an error answer.
+  const spoilt = asked.filter((side) => side !== heldSide);
   const sides: { side: PositionSide; outcome: Outcome }[] = [];
-  for (const side of ['long', 'short'] as const) {
-    const wanted = named[side] ?? (nothingNamed && (side === heldSide || (heldSide === null && side === 'long')) ? 'ALL' : 'NONE');
-    if (wanted === 'NONE') continue;
+  for (const side of spoilt.length > 0 ? spoilt : asked) {
+    const wanted = wantedOf(side);
     const unitsText = typeof wanted === 'string' ? wanted.slice(0, 64) : '';
     const rejectFields = { instrument, timeInForce: 'FOK', positionFill: 'REDUCE_ONLY', [`${side}PositionCloseout`]: { instrument, units: unitsText }, reason: 'POSITION_CLOSEOUT' };
     const outcome = guarded(context, receipt, 'MARKET_ORDER_REJECT', rejectFields, (batch) => {
@@ -269,81 +272,122 @@ function nextExpiry(book: Book): Instant | null {
   return earliest;
 }
 
-/** Opens an account at `openedAt`; nothing can happen to it before. */
-export function createEngine(settings: EngineSettings, openedAt: Instant): Engine {
-  const context: Context = { settings, book: createBook(settings.instruments), ledger: createLedger(settings) };
-  const { book, ledger } = context;
-  openAccount(context, openedAt);
-  let financingAt = nextTradingDayStart(openedAt);
-  let timedEventAt = financingAt;
-  let latest = openedAt;
+class NettingEngine implements Engine {
+  readonly openedAt: Instant;
+  readonly #context: Context;
+  #financingAt: Instant;
+  #timedEventAt: Instant;
+  #latest: Instant;
 
-  /** Moves time, and afterwards finds out anew when the next timed event is due. */
-  const at = <Result>(time: Instant, act: () => Result): Result => {
-    if (time < latest) throw new Error(`time runs backwards: ${formatInstant(time)} after ${formatInstant(latest)}`);
-    latest = time;
-    const result = act();
-    const expiry = nextExpiry(book);
-    timedEventAt = expiry !== null && expiry < financingAt ? expiry : financingAt;
-    return result;
-  };
+  constructor(settings: EngineSettings, openedAt: Instant) {
+    this.#context = { settings, book: createBook(settings.instruments), ledger: createLedger(settings) };
+    openAccount(this.#context, openedAt);
+    this.openedAt = openedAt;
+    this.#latest = openedAt;
+    this.#financingAt = nextTradingDayStart(openedAt);
+    this.#timedEventAt = this.#financingAt;
+  }
 
-  const timedEvent = (due: Instant): void => {
+  get settings(): EngineSettings {
+    return this.#context.settings;
+  }
+
+  get book(): Readonly<Book> {
+    return this.#context.book;
+  }
+
+  get lastTransactionId(): number {
+    return this.#context.ledger.lastId;
+  }
+
+  transaction(id: number): Transaction | undefined {
+    return this.#context.ledger.get(id);
+  }
+
+  transactions(first: number, last: number): readonly Transaction[] {
+    return this.#context.ledger.range(first, last);
+  }
+
+  nextTimedEventAt(): Instant {
+    return this.#timedEventAt;
+  }
+
+  advanceTo(until: Instant): readonly Transaction[] {
+    const first = this.lastTransactionId + 1;
+    while (this.#timedEventAt <= until) {
+      const due = this.#timedEventAt;
+      this.#at(due, () => this.#timedEvent(due));
+    }
+    return this.#since(first);
+  }
+
+  tick(point: Tick): readonly Transaction[] {
+    const first = this.lastTransactionId + 1;
+    if (this.#timedEventAt <= point.at) this.advanceTo(point.at);
+    this.#moveTime(point.at);
+    if (!(point.bid > 0 && point.bid <= point.ask)) throw new Error(`${point.instrument}: bid ${point.bid} and ask ${point.ask} points are no price`);
+    const market = marketOf(this.#context.book, point.instrument);
+    market.quote = point;
+    // Most points meet no order, and a backtest plays millions of them.
+    if (market.pendingOrders.length > 0) this.#at(point.at, () => this.#meetOrders([...market.pendingOrders]));
+    return this.#since(first);
+  }
+
+  placeOrder(order: unknown, receipt: Receipt): Outcome {
+    return this.#at(receipt.at, () => placeOrder(this.#context, order, receipt));
+  }
+
+  closeTrade(specifier: string, body: unknown, receipt: Receipt): Outcome {
+    return this.#at(receipt.at, () => closeTrade(this.#context, specifier, body, receipt));
+  }
+
+  closePosition(instrument: string, body: unknown, receipt: Receipt): PositionOutcome {
+    return this.#at(receipt.at, () => closePosition(this.#context, instrument, body, receipt));
+  }
+
+  cancel(specifier: string, receipt: Receipt): Outcome {
+    return this.#at(receipt.at, () => cancel(this.#context, specifier, receipt));
+  }
+
+  /** Serves the orders that were pending when a point came, oldest first. */
+  #meetOrders(orders: readonly Order[]): void {
+    for (const order of orders) {
+      // An earlier order at this point may have cancelled this one.
+      if (order.status.state !== 'PENDING') continue;
+      if (order.type === 'MARKET') settleMarketOrder(this.#context, order);
+      else triggerDependent(this.#context, order);
+    }
+  }
+
+  #timedEvent(due: Instant): void {
+    const { book, ledger } = this.#context;
     for (const order of pendingOrders(book)) {
       if (order.expiry === null || order.expiry.at > due) continue;
-      cancelOrder(context, ledger.begin({ at: due, requestId: order.requestId, byClient: false }), order, order.expiry.reason);
+      cancelOrder(this.#context, ledger.begin({ at: due, requestId: order.requestId, byClient: false }), order, order.expiry.reason);
     }
-    if (financingAt > due) return;
-    settleFinancing(context, due);
-    financingAt = nextTradingDayStart(due);
-  };
+    if (this.#financingAt > due) return;
+    settleFinancing(this.#context, due);
+    this.#financingAt = nextTradingDayStart(due);
+  }
 
-  const since = (first: number): readonly Transaction[] => (ledger.lastId < first ? NOTHING : ledger.range(first, ledger.lastId));
+  #moveTime(time: Instant): void {
+    if (time < this.#latest) throw new Error(`time runs backwards: ${formatInstant(time)} after ${formatInstant(this.#latest)}`);
+    this.#latest = time;
+  }
 
-  const advanceTo = (until: Instant): readonly Transaction[] => {
-    const first = ledger.lastId + 1;
-    while (timedEventAt <= until) {
-      const due = timedEventAt;
-      at(due, () => timedEvent(due));
-    }
-    return since(first);
-  };
+  /** Acts at a time, and afterwards finds out anew when the next timed event is due. */
+  #at<Result>(time: Instant, act: () => Result): Result {
+    this.#moveTime(time);
+    const result = act();
+    const expiry = nextExpiry(this.#context.book);
+    this.#timedEventAt = expiry !== null && expiry < this.#financingAt ? expiry : this.#financingAt;
+    return result;
+  }
 
-  const tick = (point: Tick): readonly Transaction[] => {
-    const first = ledger.lastId + 1;
-    if (timedEventAt <= point.at) advanceTo(point.at);
-    if (point.at < latest) throw new Error(`time runs backwards: ${formatInstant(point.at)} after ${formatInstant(latest)}`);
-    if (!(point.bid > 0 && point.bid <= point.ask)) throw new Error(`${point.instrument}: bid ${point.bid} and ask ${point.ask} points are no price`);
-    latest = point.at;
-    const market = marketOf(book, point.instrument);
-    market.quote = point;
-    if (market.pendingOrders.length === 0) return since(first);
-    return at(point.at, () => {
-      for (const order of [...market.pendingOrders]) {
-        // An earlier order at this point may have cancelled this one.
-        if (order.status.state !== 'PENDING') continue;
-        if (order.type === 'MARKET') settleMarketOrder(context, order);
-        else triggerDependent(context, order);
-      }
-      return since(first);
-    });
-  };
-
-  return {
-    settings,
-    openedAt,
-    book,
-    get lastTransactionId() {
-      return ledger.lastId;
-    },
-    transaction: (id) => ledger.get(id),
-    transactions: (first, last) => ledger.range(first, last),
-    nextTimedEventAt: () => timedEventAt,
-    advanceTo,
-    tick,
-    placeOrder: (order, receipt) => at(receipt.at, () => placeOrder(context, order, receipt)),
-    closeTrade: (specifier, body, receipt) => at(receipt.at, () => closeTrade(context, specifier, body, receipt)),
-    closePosition: (instrument, body, receipt) => at(receipt.at, () => closePosition(context, instrument, body, receipt)),
-    cancel: (specifier, receipt) => at(receipt.at, () => cancel(context, specifier, receipt)),
-  };
+  #since(first: number): readonly Transaction[] {
+    return this.lastTransactionId < first ? NOTHING : this.transactions(first, this.lastTransactionId);
+  }
 }
+
+/** Opens an account at `openedAt`; nothing can happen to it before. */
+export const createEngine = (settings: EngineSettings, openedAt: Instant): Engine => new NettingEngine(settings, openedAt);

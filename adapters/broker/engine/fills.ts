@@ -178,7 +178,7 @@ function fullPriceBody(fill: Fill): Body {
   const precision = fill.market.settings.instrument.displayPrecision;
   const [bid, ask] = [printPoints(fill.quote.bid, precision), printPoints(fill.quote.ask, precision)];
   const liquidity = String(fill.market.settings.liquidityUnits);
-  return { closeoutBid: bid, closeoutAsk: ask, timestamp: formatInstant(fill.quote.at), bids: [{ price: bid, liquidity }], asks: [{ price: ask, liquidity }] };
+  return { closeoutBid: bid, closeoutAsk: ask, time: formatInstant(fill.quote.at), bids: [{ price: bid, liquidity }], asks: [{ price: ask, liquidity }] };
 }
 
 interface ClosedPart {

@@ -8,7 +8,7 @@ export const midDecimal = (market: Market): Decimal | null =>
   market.quote === null ? null : pointsToDecimal(market.quote.bid + market.quote.ask, market.settings.instrument.displayPrecision).div(2);
 
 /** Home units for one unit of `currency` at mid, or null when neither a quoted pair nor a setting gives it. */
-export function homeMid(book: Book, settings: EngineSettings, currency: string): Decimal | null {
+function homeMid(book: Book, settings: EngineSettings, currency: string): Decimal | null {
   if (currency === settings.currency) return ONE;
   const direct = book.markets.get(`${currency}_${settings.currency}`);
   const directMid = direct === undefined ? null : midDecimal(direct);
@@ -59,7 +59,7 @@ export function unrealizedPl(book: Book, settings: EngineSettings, trade: Trade)
 }
 
 /** Absolute value of units at mid, in home currency. */
-export function positionValue(book: Book, settings: EngineSettings, market: Market, units: Decimal): Decimal {
+function positionValue(book: Book, settings: EngineSettings, market: Market, units: Decimal): Decimal {
   const mid = midDecimal(market);
   if (mid === null) return ZERO;
   return roundMoney(units.abs().mul(mid).mul(knownFactors(book, settings, market.settings.instrument.quote).value));

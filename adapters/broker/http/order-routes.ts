@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { pathText } from './app.ts';
 import type { Json, Transaction } from '../engine/bodies.ts';
 import { isBody } from '../engine/bodies.ts';
+import { marketOf } from '../engine/book.ts';
 import type { Outcome } from '../engine/engine.ts';
 import { InvalidRequest } from '../engine/requests.ts';
 import type { Venue } from '../venue.ts';
@@ -93,7 +94,8 @@ async function orderReply(venue: Venue, options: OrderRouteOptions, outcome: Out
 async function closePositionReply(venue: Venue, options: OrderRouteOptions, request: FastifyRequest): Promise<Reply> {
   const { engine } = venue;
   const receipt = { at: venue.now, requestId: request.id };
-  const outcome = venue.request(() => engine.closePosition(pathText(request, 'instrument'), request.body, receipt));
+  const instrument = pathText(request, 'instrument');
+  const outcome = venue.request(() => engine.closePosition(instrument, request.body, receipt));
   if (outcome.kind === 'invalid') throw new InvalidRequest(outcome.message);
   const fields: { [key: string]: Json } = {};
   const related: Transaction[] = [];
@@ -113,7 +115,7 @@ async function closePositionReply(venue: Venue, options: OrderRouteOptions, requ
   const body = { ...fields, relatedTransactionIDs: idsOf(related), lastTransactionID: String(engine.lastTransactionId) };
   if (refusal === null) return { status: 200, body };
   // Both 400 and 404 have been recorded for a flat instrument; 404 is this broker's choice for it.
-  const flat = refusal === 'CLOSEOUT_POSITION_DOESNT_EXIST' && outcome.sides.every((side) => side.outcome.kind === 'rejected');
+  const flat = refusal === 'CLOSEOUT_POSITION_DOESNT_EXIST' && marketOf(engine.book, instrument).openTrades.length === 0;
   return { status: flat ? 404 : 400, body: { ...body, errorCode: refusal, errorMessage: reasonText(refusal) } };
 }
 

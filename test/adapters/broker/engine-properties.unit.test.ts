@@ -67,7 +67,10 @@ function act(account: Account, step: Action): void {
 }
 
 const decimal = (value: unknown): Decimal => new Decimal(typeof value === 'string' ? value : Number.NaN);
-const parts = (body: Body): readonly { readonly [key: string]: unknown }[] => [body['tradesClosed'], body['tradeReduced']].flat().filter(isBody);
+function parts(body: Body): readonly { readonly [key: string]: unknown }[] {
+  const named: readonly unknown[] = [body['tradesClosed'], body['tradeReduced']].flat();
+  return named.filter(isBody);
+}
 
 /** Folds the ledger the way an auditor would, from the printed bodies alone. */
 function audit(transactions: readonly Transaction[]): { readonly balance: Decimal; readonly units: Decimal; readonly trades: ReadonlyMap<string, Decimal> } {
@@ -96,7 +99,7 @@ function audit(transactions: readonly Transaction[]): { readonly balance: Decima
     }
     if (body['accountBalance'] !== undefined) expect(body['accountBalance']).toBe(balance.toFixed(4));
     if (body['type'] === 'ORDER_FILL' || body['type'] === 'ORDER_CANCEL') {
-      expect(settled.has(body['orderID']), `order ${String(body['orderID'])} ends once`).toBe(false);
+      expect(settled.has(body['orderID']), `transaction ${id} ends an order that had ended`).toBe(false);
       settled.add(body['orderID']);
     }
   });

@@ -443,7 +443,7 @@ describe('conversion to the home currency', () => {
     const won = bodyAt(account.price(150_500, 150_510, 'USD_JPY'), 0);
     expect(won).toMatchObject({ gainQuoteHomeConversionFactor: '0.0065778546', lossQuoteHomeConversionFactor: '0.0067107405', quotePL: '490', pl: '3.2231' });
     account.fill({ instrument: 'USD_JPY', units: '1000' }, 150_500, 150_510);
-    accepted(account.close('8'));
+    accepted(account.close('9'));
     expect(bodyAt(account.price(150_500, 150_510, 'USD_JPY'), 0)).toMatchObject({ quotePL: '-10', pl: '-0.0671' });
   });
 

@@ -97,8 +97,8 @@ describe('read models beside the log', () => {
     const model = read();
     expect(model.rows('counting').reduce((sum, row) => sum + Number(row['bars']), 0)).toBe(4_321);
     expect(model.status()).toEqual([
-      { name: 'bars_daily', position: 4_320, active: false, broken: null },
-      { name: 'counting', position: 4_320, active: true, broken: null },
+      { name: 'bars_daily', position: 4_320, state: 'away', broken: null },
+      { name: 'counting', position: 4_320, state: 'live', broken: null },
     ]);
     const again = open([counting(1)]);
     await append(again, 4_320, draftsOf(4_321, 2));
@@ -133,8 +133,8 @@ describe('a projection that fails', () => {
     expect(model.rows('counting')).toEqual(before);
     expect(model.rows('bars_daily')[0]).toMatchObject({ bars_closed: 7 });
     const [healthy, broken] = model.status();
-    expect(healthy).toEqual({ name: 'bars_daily', position: 6, active: true, broken: null });
-    expect(broken).toMatchObject({ name: 'counting', position: 2 });
+    expect(healthy).toEqual({ name: 'bars_daily', position: 6, state: 'live', broken: null });
+    expect(broken).toMatchObject({ name: 'counting', state: 'broken', position: 2 });
     expect(broken?.broken).toMatch({ throws: /RangeError: seven/, badRow: /cannot store TEXT/, lacksColumn: /lacks the column bars/ }[fault]);
     await store.close();
     await open([counting(1, fault), bars]).close();

@@ -1,0 +1,61 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { dig } from './account.ts';
+import { TestBroker } from './server.ts';
+import { startLocalBroker } from '../../../adapters/broker/local-broker.ts';
+
+let folder = '';
+let broker: TestBroker;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'realtime-'));
+  writeFileSync(join(folder, 'token'), 'a-token-of-the-test\n');
+  broker = await TestBroker.start({ clock: 'realtime', alwaysOpen: true, tokenFile: join(folder, 'token') });
+});
+afterAll(async () => {
+  await broker.close();
+  rmSync(folder, { recursive: true });
+});
+
+describe('a market in real time', () => {
+  test('runs on the system’s clock with a week of minutes behind it', async () => {
+    expect(broker.broker.token).toBe('a-token-of-the-test');
+    const answer = await broker.account('GET', '/instruments/EUR_USD/candles?granularity=M1&count=5000');
+    const candles = answer.body['candles'];
+    expect(candles).toHaveLength(5_000);
+    const newest = Date.parse(String(dig(candles, 4_999, 'time')));
+    expect(Date.now() - newest).toBeLessThan(130_000);
+    const weekAgo = new Date(Date.now() - 7 * 86_400_000 + 120_000).toISOString();
+    expect((await broker.account('GET', `/instruments/EUR_USD/candles?granularity=M1&count=1&from=${weekAgo}`)).body['candles']).toHaveLength(1);
+  });
+
+  test('answers an order after the next price point, with its fill', async () => {
+    const answer = await broker.order({ units: '100', stopLossOnFill: { distance: '0.05000' }, tradeClientExtensions: { id: 'slot' } });
+    expect(answer).toMatchObject({ status: 201, body: { orderCreateTransaction: { type: 'MARKET_ORDER' }, orderFillTransaction: { type: 'ORDER_FILL', tradeOpened: { units: '100' } } } });
+    expect(answer.body['relatedTransactionIDs']).toEqual(['4', '5', '6']);
+    expect(await broker.account('PUT', '/trades/@slot/close', { units: 'ALL' })).toMatchObject({ status: 200, body: { orderFillTransaction: { reason: 'MARKET_ORDER_TRADE_CLOSE' }, relatedTransactionIDs: ['7', '8', '9'] } });
+  });
+
+  test('streams prices and heartbeats as time passes', async () => {
+    const [pricing, transactions] = [await broker.stream('/pricing/stream?instruments=EUR_USD'), await broker.stream('/transactions/stream')];
+    await Promise.all([pricing.until(2), transactions.until(1)]);
+    // Only lockstep counts lines, and so only lockstep numbers its connections.
+    expect(pricing.connection).toBeNaN();
+    expect(JSON.parse(pricing.lines[1] ?? '')).toMatchObject({ type: 'PRICE', instrument: 'EUR_USD', tradeable: true });
+    expect(JSON.parse(transactions.lines[0] ?? '')).toMatchObject({ type: 'HEARTBEAT', lastTransactionID: '9' });
+    pricing.close();
+    transactions.close();
+  });
+
+  test('has no lockstep to control and plays no file', async () => {
+    expect((await broker.send('GET', '/lockstep')).status).toBe(404);
+    await expect(startLocalBroker({ clock: 'realtime', port: 0, barsFile: 'bars.csv' })).rejects.toThrow('barsFile');
+  });
+
+  test('gives no stream beyond the twentieth', async () => {
+    const streams = await Promise.all(Array.from({ length: 20 }, () => broker.stream('/transactions/stream')));
+    await expect(broker.stream('/transactions/stream')).rejects.toThrow('429');
+    for (const stream of streams) stream.close();
+  });
+});
