@@ -39,7 +39,7 @@ function nthSundayUtc(year: number, month: number, nth: number): number {
 }
 
 /** New York's offset from UTC in minutes: -240 in summer, -300 in winter. */
-export function newYorkOffsetMinutes(at: Instant): -240 | -300 {
+function newYorkOffsetMinutes(at: Instant): -240 | -300 {
   const year = new Date(at).getUTCFullYear();
   const summerFrom = nthSundayUtc(year, 2, 2) + 7 * HOUR_MS;
   const summerUntil = nthSundayUtc(year, 10, 1) + 6 * HOUR_MS;

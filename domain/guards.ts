@@ -58,7 +58,7 @@ function atMostCount(value: number, limit: number): Omit<GuardVerdict, 'guard'> 
 const TRADING_MODES: readonly Mode[] = ['ARMED'];
 
 /** In the order in which they are asked; the first that denies names the denial. */
-export const OPENING_GUARDS: { readonly [code: string]: Guard } = {
+const OPENING_GUARDS = Object.entries<Guard>({
   mode: ({ safety }) => must(TRADING_MODES.includes(safety.mode), safety.mode, 'ARMED'),
   ready: ({ notReady }) => must(notReady === null, notReady ?? 'ready', 'ready'),
   sound: ({ unsound }) => must(unsound === null, unsound ?? 'sound', 'sound'),
@@ -79,7 +79,7 @@ export const OPENING_GUARDS: { readonly [code: string]: Guard } = {
   ordersPerHour: ({ safety, now, limits }) => atMostCount(ordersLastHour(safety, now) + 1, limits.ordersPerHourMax),
   ordersPerDay: ({ safety, now, limits }) => atMostCount(ordersLastDay(safety, now) + 1, limits.ordersPerDayMax),
   slippageStrikes: ({ safety, limits }) => atMostCount(safety.slippageStrikes, limits.slippageStrikesMax - 1),
-};
+});
 
 /** A quote from the future is as useless as one from the past. */
 function withFloor(ageMs: number, ageMsMax: number): Omit<GuardVerdict, 'guard'> {
@@ -100,6 +100,6 @@ function below<T extends AnyScaled>(loss: T, limit: T): Omit<GuardVerdict, 'guar
 
 /** Every guard's verdict on an opening order, and the first that denied it. */
 export function judgeOpening(facts: OpeningFacts): { readonly verdicts: readonly GuardVerdict[]; readonly deniedBy: string | null } {
-  const verdicts = Object.entries(OPENING_GUARDS).map(([guard, judge]) => ({ guard, ...judge(facts) }));
+  const verdicts = OPENING_GUARDS.map(([guard, judge]) => ({ guard, ...judge(facts) }));
   return { verdicts, deniedBy: verdicts.find((verdict) => !verdict.passed)?.guard ?? null };
 }

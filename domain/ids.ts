@@ -2,7 +2,7 @@
  * Names that are computed, never drawn: the same bar proposes the same decision, the same decision the same
  * orders, and the same fact the same event, in whatever run they come up again.
  */
-import { v5 as uuidv5 } from 'uuid';
+import { parse as uuidBytes, v5 as uuidv5 } from 'uuid';
 import type { InstrumentName } from './instruments.ts';
 import type { Instant } from './time.ts';
 import { formatInstant } from './time.ts';
@@ -14,8 +14,8 @@ declare const brand: unique symbol;
 export type DecisionId = string & { readonly [brand]: 'DecisionId' };
 export type ClientOrderId = string & { readonly [brand]: 'ClientOrderId' };
 
-/** Root of all derived names: uuidv5 of the DNS namespace and this project's name. */
-const NAMESPACE = uuidv5('reckoner.v1', uuidv5.DNS);
+/** Root of all derived names: uuidv5 of the DNS namespace and this project's name; as bytes, since every event needs one. */
+const NAMESPACE = uuidBytes(uuidv5('reckoner.v1', uuidv5.DNS));
 
 export const derivedId = (...parts: readonly string[]): string => uuidv5(parts.join('|'), NAMESPACE);
 

@@ -8,7 +8,6 @@ import type { TradingCalendar } from './calendar.ts';
 import { openMinutesBetween, spansWeekend } from './calendar.ts';
 import type { Bar, Ohlc } from './broker.ts';
 import type { DataOf, DomainEvent } from './events.ts';
-import { instrumentName } from './instruments.ts';
 import type { Price } from './money.ts';
 import { format, midPrice, price, toNumber } from './money.ts';
 import type { Instant } from './time.ts';
@@ -57,29 +56,13 @@ const ohlcData = (ohlc: Ohlc): DataOf<'MarketBarClosed'>['bid'] => ({
   close: format(ohlc.close),
 });
 
-export const barData = (bar: Bar): DataOf<'MarketBarClosed'> => ({
+const barData = (bar: Bar): DataOf<'MarketBarClosed'> => ({
   instrument: bar.instrument,
   granularity: 'M1',
   start: formatInstant(bar.start),
   bid: ohlcData(bar.bid),
   ask: ohlcData(bar.ask),
   volume: bar.volume,
-});
-
-const ohlcOf = (data: DataOf<'MarketBarClosed'>['bid']): Ohlc => ({
-  open: price(data.open),
-  high: price(data.high),
-  low: price(data.low),
-  close: price(data.close),
-});
-
-/** The bar that an event tells of. */
-export const barOf = (data: DataOf<'MarketBarClosed'>): Bar => ({
-  instrument: instrumentName(data.instrument),
-  start: parseInstant(data.start, 'start'),
-  bid: ohlcOf(data.bid),
-  ask: ohlcOf(data.ask),
-  volume: data.volume,
 });
 
 /**

@@ -21,7 +21,7 @@ export type Pips = Scaled<'Pips'>;
 export type Ratio = Scaled<'Ratio'>;
 export type AnyScaled = Price | Money | Units | Pips | Ratio;
 
-export const SCALE_DIGITS = 10;
+const SCALE_DIGITS = 10;
 const SCALE = 10n ** BigInt(SCALE_DIGITS);
 const DECIMAL_PATTERN = /^(-)?(\d{1,20})(?:\.(\d{1,30}))?$/;
 
@@ -41,7 +41,7 @@ function parseScaled(text: string, field: string, excessDigits: 'refuse' | 'roun
   const fraction = match[3] ?? '';
   const kept = fraction.slice(0, SCALE_DIGITS).padEnd(SCALE_DIGITS, '0');
   const excess = fraction.slice(SCALE_DIGITS);
-  let magnitude = BigInt(match[2] + kept);
+  let magnitude = BigInt(`${match[2]}${kept}`);
   if (/[1-9]/.test(excess)) {
     if (excessDigits === 'refuse') throw new DecimalError(`${field}: "${text}" has more than ${SCALE_DIGITS} decimals`);
     if (excess.charCodeAt(0) >= 0x35) magnitude += 1n;
@@ -66,10 +66,7 @@ export const add = <T extends AnyScaled>(left: T, right: T): T => ((left as bigi
 export const subtract = <T extends AnyScaled>(left: T, right: T): T => ((left as bigint) - (right as bigint)) as T;
 export const negate = <T extends AnyScaled>(value: T): T => -(value as bigint) as T;
 export const absolute = <T extends AnyScaled>(value: T): T => (value < 0n ? -(value as bigint) : value) as T;
-export const minimum = <T extends AnyScaled>(left: T, right: T): T => (left < right ? left : right);
 export const maximum = <T extends AnyScaled>(left: T, right: T): T => (left > right ? left : right);
-/** -1n, 0n or 1n. */
-export const sign = (value: AnyScaled): -1 | 0 | 1 => (value > 0n ? 1 : value < 0n ? -1 : 0);
 
 /** Divides, rounding half away from zero, so that gains and losses round alike. */
 function divideRounded(numerator: bigint, denominator: bigint): bigint {

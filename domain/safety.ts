@@ -9,9 +9,8 @@
 import type { DataOf, Disposition, DomainEvent, Mode } from './events.ts';
 import type { Instant } from './time.ts';
 import { DAY_MS, HOUR_MS } from './time.ts';
-import { ratio } from './money.ts';
+import { format, ratio } from './money.ts';
 import type { DeskSettings, HaltCause, SafetyLimits } from './settings.ts';
-import { format } from './money.ts';
 
 // --- state ---
 
@@ -58,7 +57,7 @@ export function evolveSafety(safety: Safety, event: DomainEvent, at: Instant, li
 const isSlippageStrike = (data: DataOf<'OrderFilled'>, limits: SafetyLimits): boolean =>
   data.slippageShare !== null && !(ratio(data.slippageShare) <= limits.slippageShareMax);
 
-export const ordersWithin = (safety: Safety, now: Instant, spanMs: number): number => safety.intendedAt.filter((at) => at > now - spanMs).length;
+const ordersWithin = (safety: Safety, now: Instant, spanMs: number): number => safety.intendedAt.filter((at) => at > now - spanMs).length;
 export const ordersLastHour = (safety: Safety, now: Instant): number => ordersWithin(safety, now, HOUR_MS);
 export const ordersLastDay = (safety: Safety, now: Instant): number => ordersWithin(safety, now, DAY_MS);
 

@@ -29,10 +29,11 @@ export function parseInstant(text: string, field = 'time'): Instant {
   const match = RFC3339.exec(text);
   if (match === null) throw new TimeError(`${field}: "${text.slice(0, 40)}" is not a UTC time such as 2026-09-23T21:14:07Z`);
   const [, year, month, day, hour, minute, second, fraction = ''] = match;
+  const midnight = Date.UTC(Number(year), Number(month) - 1, Number(day));
+  const isDate = Number(month) >= 1 && Number(month) <= 12 && new Date(midnight).getUTCDate() === Number(day);
+  if (!isDate || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) throw new TimeError(`${field}: "${text}" is no time of the calendar`);
   const milliseconds = Number(fraction.slice(0, 3).padEnd(3, '0'));
-  const epochMs = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second), milliseconds);
-  if (new Date(epochMs).toISOString().slice(0, 19) !== text.slice(0, 19)) throw new TimeError(`${field}: "${text}" is no date of the calendar`);
-  return epochMs as Instant;
+  return (midnight + Number(hour) * HOUR_MS + Number(minute) * MINUTE_MS + Number(second) * SECOND_MS + milliseconds) as Instant;
 }
 
 /** RFC 3339 with nine digits, the way the broker prints times: 2026-09-23T21:14:07.570000000Z. */

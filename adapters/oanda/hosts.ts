@@ -1,13 +1,9 @@
 /** Which hosts a token may be sent to: OANDA's four, over TLS, and loopback for the local broker. */
 
+import { OANDA_HOSTS } from '../../config/hosts.ts';
+
 /** Where orders at a host end up; `refused` hosts get neither a connection nor a token. */
 type HostKind = 'practice' | 'live' | 'local' | 'refused';
-
-/** The origins of each environment. Streams exist on the stream hosts only. */
-export const OANDA_HOSTS = {
-  practice: { restUrl: 'https://api-fxpractice.oanda.com', streamUrl: 'https://stream-fxpractice.oanda.com' },
-  live: { restUrl: 'https://api-fxtrade.oanda.com', streamUrl: 'https://stream-fxtrade.oanda.com' },
-} as const;
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 

@@ -130,12 +130,16 @@ function becomeReady(draft: Draft): void {
     hasPosition: hasOurPosition(draft.state),
   }, settings));
   draft.ask({ kind: 'wake', key: 'minute', at: nextMultiple(draft.now, MINUTE_MS) });
-  draft.ask({ kind: 'wake', key: 'positionCheck', at: nextMultiple(draft.now, settings.safety.positionCheckIntervalMs) });
-  draft.ask({ kind: 'wake', key: 'reconcile', at: nextMultiple(draft.now, settings.reconciliationIntervalMs) });
+  draft.ask({ kind: 'wake', key: 'positionCheck', at: nextCheck(draft.now, settings.safety.positionCheckIntervalMs) });
+  draft.ask({ kind: 'wake', key: 'reconcile', at: nextCheck(draft.now, settings.reconciliationIntervalMs) });
   flattenWhatIsDue(draft);
 }
 
 const nextMultiple = (now: Instant, intervalMs: number): Instant => plusMs(now, intervalMs - (now % intervalMs));
+
+/** Checks keep away from the minute's end, which belongs to the decision: they come 20 seconds after it. */
+const CHECK_OFFSET_MS = 20 * SECOND_MS;
+const nextCheck = (now: Instant, intervalMs: number): Instant => plusMs(nextMultiple(plusMs(now, -CHECK_OFFSET_MS), intervalMs), CHECK_OFFSET_MS);
 
 // --- time ---
 
@@ -147,13 +151,13 @@ function wake(draft: Draft, key: string): void {
       awaitMinute(draft);
       return flattenWhatIsDue(draft);
     case 'positionCheck':
-      draft.ask({ kind: 'wake', key, at: nextMultiple(draft.now, settings.safety.positionCheckIntervalMs) });
+      draft.ask({ kind: 'wake', key, at: nextCheck(draft.now, settings.safety.positionCheckIntervalMs) });
       haltOnDayLoss(draft);
       flattenWhatIsDue(draft);
       return draft.ask({ kind: 'read', read: { what: 'positions' } });
     case 'reconcile':
       if (live.notReady !== null) return requestReconciliation(draft, 'startup');
-      draft.ask({ kind: 'wake', key, at: nextMultiple(draft.now, settings.reconciliationIntervalMs) });
+      draft.ask({ kind: 'wake', key, at: nextCheck(draft.now, settings.reconciliationIntervalMs) });
       return requestReconciliation(draft, 'interval');
     case 'history':
       return readHistory(draft);

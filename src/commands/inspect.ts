@@ -59,7 +59,7 @@ function sayStatus(live: unknown, logged: { readonly readUpTo: number; readonly 
     for (const [name, value] of Object.entries(live as { [name: string]: unknown })) {
       if (value === null || name === 'version') continue;
       if (Array.isArray(value) && value.length > 0 && typeof value[0] === 'object') say(`${name}\n${table(value.map(flat)).replaceAll(/^/gm, '  ')}`);
-      else say(`${name.padEnd(18)} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);
+      else say(`${name.padEnd(18)} ${cellText(value)}`);
     }
   }
   say(`read models  up to event ${logged.readUpTo}${logged.lagging.length > 0 ? `; LAGGING: ${JSON.stringify(logged.lagging)}` : ''}`);
@@ -67,8 +67,10 @@ function sayStatus(live: unknown, logged: { readonly readUpTo: number; readonly 
   if (logged.positions.length > 0) say(table(logged.positions));
 }
 
-const flat = (value: unknown): Row =>
-  Object.fromEntries(Object.entries(value as { [name: string]: unknown }).map(([name, cell]) => [name, cell === null ? null : typeof cell === 'object' ? JSON.stringify(cell) : String(cell)]));
+/** Text of a value in a table: nested ones as JSON. */
+const cellText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+
+const flat = (value: unknown): Row => Object.fromEntries(Object.entries(value as { [name: string]: unknown }).map(([name, cell]) => [name, cell === null ? null : cellText(cell)]));
 
 // --- query ---
 

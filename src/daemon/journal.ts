@@ -2,7 +2,6 @@
  * The only writer of the log. It gives every fact its place (stream, revision, sequence), its circumstances
  * (times, run, epoch, build) and its name, and appends what one step told in one batch.
  */
-import type { Json } from '../../domain/canonical.ts';
 import type { Clock } from '../../domain/clock.ts';
 import type { Emission } from '../../domain/desk/inputs.ts';
 import { CATALOGUE } from '../../domain/events.ts';
@@ -78,7 +77,7 @@ export class Journal {
       id: emission.id ?? derivedId('event', this.#runId, String(this.#sequence)),
       type: event.type,
       schemaVersion: CATALOGUE[event.type].version,
-      data: event.data as Json,
+      data: event.data,
       metadata: {
         sequence: this.#sequence,
         correlationId: emission.correlationId,

@@ -70,7 +70,7 @@ export class Runtime {
   submit(input: FreshInput): void {
     if (this.#end !== null) return;
     this.#begin();
-    this.#inputs.next({ ...input, now: this.#options.clock.now() } as Input);
+    this.#inputs.next({ ...input, now: this.#options.clock.now() });
   }
 
   /** Resolves when no input waits and no effect runs; timers do not count. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { brokerOrigins, hostKind, OANDA_HOSTS } from '../../../adapters/oanda/hosts.ts';
+import { brokerOrigins, hostKind } from '../../../adapters/oanda/hosts.ts';
+import { OANDA_HOSTS } from '../../../config/hosts.ts';
 
 describe('hosts that a token may be sent to', () => {
   test.each([
