@@ -155,6 +155,7 @@ export class Projector {
     } catch (error) {
       if (isMediaFailure(error)) throw error;
       this.#rollback.run();
+      one.table.forget();
       this.#break(one, error);
     }
     this.#release.run();

@@ -29,8 +29,13 @@ export function toRow(cells: { readonly [column: string]: SQLOutputValue }): Row
   return { ...cells } as Row;
 }
 
+/** Rows kept in memory for each table: a fold touches the same few again and again. */
+const ROWS_CACHED_MAX = 256;
+
 export class ProjectionTable {
   readonly projection: Projection;
+  /** Rows as this writer last left them, the longest untouched first; nobody else writes. */
+  readonly #cached = new Map<string, Row | null>();
   readonly #columns: readonly string[];
   readonly #select: StatementSync;
   readonly #upsert: StatementSync;
@@ -63,14 +68,28 @@ export class ProjectionTable {
   }
 
   load(key: string): Row | null {
+    const cached = this.#cached.get(key);
+    if (cached !== undefined) return cached;
     const cells = this.#select.get(key);
     return cells === undefined ? null : toRow(cells);
+  }
+
+  /** Forgets what was stored and then rolled back. */
+  forget(): void {
+    this.#cached.clear();
+  }
+
+  #remember(key: string, row: Row | null): void {
+    this.#cached.delete(key);
+    this.#cached.set(key, row);
+    if (this.#cached.size > ROWS_CACHED_MAX) this.#cached.delete(this.#cached.keys().next().value!);
   }
 
   /** Writes a row, or removes it where null. A column that the row lacks is an error, not a NULL. */
   store(key: string, row: Row | null): void {
     if (row === null) {
       this.#delete.run(key);
+      this.#remember(key, null);
       return;
     }
     const cells = this.#columns.map((column) => {
@@ -80,5 +99,6 @@ export class ProjectionTable {
     });
     if (row[this.projection.key] !== key) throw new TypeError(`${this.projection.name}: the row ${key} names itself ${String(row[this.projection.key])}`);
     this.#upsert.run(...cells);
+    this.#remember(key, row);
   }
 }
