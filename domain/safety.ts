@@ -133,7 +133,9 @@ export interface RestartFacts {
 export function decideRestart(safety: Safety, facts: RestartFacts, settings: DeskSettings): readonly DomainEvent[] {
   if (safety.mode === 'HALTED') return [];
   if (safety.mode === 'OBSERVING' && !facts.hasPosition) return [];
+  if (safety.mode === 'REDUCING' && !facts.hasPosition) return [{ type: 'TradingObserving', data: { cause: 'flat' } }];
   const causes: string[] = [];
+  if (safety.mode === 'OBSERVING') causes.push('a position while observing');
   if (!facts.sameBuildConfigurationAndModel) causes.push('build, configuration or model changed');
   if (!(facts.downMs < settings.restart.downMsMax)) causes.push(`down for ${facts.downMs} ms`);
   if (!(facts.crashesLastHour < settings.restart.crashesPerHourMax)) causes.push(`${facts.crashesLastHour} crashes in an hour`);

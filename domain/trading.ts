@@ -66,7 +66,9 @@ export const emptyTrading: Trading = {
 const SETTLED_KEPT_MAX = 1_000;
 const TRADES_KEPT_MAX = 1_000;
 
-export const isWorking = (order: Order): boolean => order.status === 'intended' || order.status === 'submitted' || order.status === 'unknown' || order.status === 'accepted';
+const WORKING: readonly Order['status'][] = ['intended', 'submitted', 'unknown', 'accepted'];
+const SETTLED: readonly Order['status'][] = ['filled', 'cancelled', 'rejected', 'denied', 'abandoned'];
+export const isWorking = (order: Order): boolean => WORKING.includes(order.status);
 export const workingOrders = (trading: Trading): readonly Order[] => [...trading.orders.values()].filter(isWorking);
 
 // --- evolve ---
@@ -80,11 +82,11 @@ export function evolveTrading(trading: Trading, event: DomainEvent, at: Instant)
     case 'OrderDenied':
       return event.data.clientOrderId === null ? trading : settle(trading, event.data.clientOrderId, 'denied', null);
     case 'OrderSubmitted':
-      return changeOrder(trading, event.data.clientOrderId, (order) => (order.status === 'intended' ? { ...order, status: 'submitted' } : order));
+      return changeOrder(trading, event.data.clientOrderId, ['intended'], (order) => ({ ...order, status: 'submitted' }));
     case 'OrderOutcomeUnknown':
-      return changeOrder(trading, event.data.clientOrderId, (order) => (order.status === 'unknown' ? order : { ...order, status: 'unknown', since: at }));
+      return changeOrder(trading, event.data.clientOrderId, ['intended', 'submitted'], (order) => ({ ...order, status: 'unknown', since: at }));
     case 'OrderAccepted':
-      return told(changeOrder(trading, event.data.clientOrderId, (order) => ({ ...order, status: 'accepted', orderId: event.data.orderId })), event.data.transactionId);
+      return told(changeOrder(trading, event.data.clientOrderId, ['intended', 'submitted', 'unknown', 'abandoned'], (order) => ({ ...order, status: 'accepted', orderId: event.data.orderId })), event.data.transactionId);
     case 'OrderFilled':
       return evolveFill(trading, event.data);
     case 'OrderRejected':
@@ -147,14 +149,18 @@ function withOrder(trading: Trading, order: Order): Trading {
   return { ...trading, orders };
 }
 
-function changeOrder(trading: Trading, clientOrderId: string, change: (order: Order) => Order): Trading {
+/** Changes an order in one of the statuses `from`; of an order in another one the event says nothing new. */
+function changeOrder(trading: Trading, clientOrderId: string, from: readonly Order['status'][], change: (order: Order) => Order): Trading {
   const order = trading.orders.get(clientOrderId as ClientOrderId);
-  if (order === undefined) return trading;
+  if (order === undefined || !from.includes(order.status)) return trading;
   return { ...trading, orders: new Map(trading.orders).set(order.clientOrderId, change(order)) };
 }
 
-function settle(trading: Trading, clientOrderId: string, status: 'cancelled' | 'rejected' | 'denied' | 'abandoned', transactionId: string | null): Trading {
-  const settled = changeOrder(trading, clientOrderId, (order) => ({ ...order, status }));
+/** What each end may follow. A fill follows anything: the ledger has the last word. */
+const ENDS: { readonly [End in 'cancelled' | 'rejected' | 'denied' | 'abandoned']: readonly Order['status'][] } = { cancelled: WORKING, rejected: WORKING, denied: ['intended'], abandoned: ['unknown'] };
+
+function settle(trading: Trading, clientOrderId: string, status: keyof typeof ENDS, transactionId: string | null): Trading {
+  const settled = changeOrder(trading, clientOrderId, ENDS[status], (order) => ({ ...order, status }));
   // A reversal whose close did not fill is over: its opening leg would add to the position it meant to leave.
   const reversal = settled.reversal?.closeOrderId === clientOrderId ? null : settled.reversal;
   const ended = { ...settled, reversal };
@@ -162,7 +168,7 @@ function settle(trading: Trading, clientOrderId: string, status: 'cancelled' | '
 }
 
 function evolveFill(trading: Trading, data: DataOf<'OrderFilled'>): Trading {
-  const filled = told(changeOrder(trading, data.clientOrderId, (order) => ({ ...order, status: 'filled' })), data.transactionId);
+  const filled = told(changeOrder(trading, data.clientOrderId, [...WORKING, ...SETTLED], (order) => ({ ...order, status: 'filled' })), data.transactionId);
   const order = filled.orders.get(data.clientOrderId as ClientOrderId);
   if (data.tradeId === null || order?.leg === 'close') return filled;
   const ourTradeIds = new Set([...filled.ourTradeIds, data.tradeId].slice(-TRADES_KEPT_MAX));

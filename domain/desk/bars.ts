@@ -163,6 +163,8 @@ export function takeAdvice(draft: Draft, consultation: Consultation, outcome: Po
   if (outcome.kind === 'refusal') return skip(draft, instrument, barStart, decisionId, outcome.code, outcome.detail);
   if (!(draft.now - barEnd(barStart) <= DECISION_AGE_MS_MAX)) return skip(draft, instrument, barStart, decisionId, 'late', `${draft.now - barEnd(barStart)} ms after the bar's end`);
   if (draft.state.safety.mode === 'HALTED') return skip(draft, instrument, barStart, decisionId, 'halted', draft.state.safety.cause);
+  // What the policy saw was the shadow's position: nothing that it wants of that may become an order.
+  if (consultation.shadow && draft.state.safety.mode !== 'OBSERVING') return skip(draft, instrument, barStart, decisionId, 'late', `the mode became ${draft.state.safety.mode} while the policy deliberated on the shadow position`);
   const { proposal } = outcome;
   if (observation.mask[ACTIONS.indexOf(proposal.action)] !== true) return draft.halt('model', `the policy proposed ${proposal.action}, which was not legal`);
   draft.tell({ type: 'DecisionMade', data: decisionData(draft, consultation, outcome) }, {

@@ -50,7 +50,7 @@ export function takePage(draft: Draft, page: TransactionsPage): void {
   const behind = draft.state.ledger.lastTransactionId < draft.state.live.brokerTransactionId;
   if (behind && fresh.length > 0) return readLedger(draft);
   if (behind) return draft.ask({ kind: 'wake', key: 'ledger', at: plusMs(draft.now, RETRY_MS) });
-  ledgerIsWhole(draft, fresh);
+  ledgerIsWhole(draft);
 }
 
 function record(draft: Draft, transaction: BrokerTransaction): void {
@@ -61,6 +61,7 @@ function record(draft: Draft, transaction: BrokerTransaction): void {
     correlationId: correlationOf(draft, body),
     id: factId('BrokerTransactionRecorded', `${draft.state.settings.accountId}|${transaction.id}`),
   });
+  if (transaction.type === 'ORDER_FILL') draft.live({ fillRecorded: true });
   observe(draft, transaction, body, true);
 }
 
@@ -126,12 +127,18 @@ function findForeignTrades(draft: Draft): void {
 }
 
 /** The ledger stands where the broker stands: act on what the new transactions changed. */
-function ledgerIsWhole(draft: Draft, fresh: readonly BrokerTransaction[]): void {
+function ledgerIsWhole(draft: Draft): void {
+  const { fillRecorded } = draft.state.live;
+  draft.live({ fillRecorded: false });
   abandonSilentOrders(draft);
   findForeignTrades(draft);
   if (draft.state.live.notReady !== null) return requestReconciliation(draft, 'startup');
-  if (fresh.some((transaction) => transaction.type === 'ORDER_FILL')) {
-    if (draft.state.safety.mode === 'REDUCING' && !hasOurPosition(draft.state)) draft.tell({ type: 'TradingObserving', data: { cause: 'flat' } });
+  if (fillRecorded) {
+    const { mode } = draft.state.safety;
+    const held = hasOurPosition(draft.state);
+    if (mode === 'REDUCING' && !held) draft.tell({ type: 'TradingObserving', data: { cause: 'flat' } });
+    // An order that was under way when trading was disarmed: what it opened must not stay without anybody who may close it.
+    if (mode === 'OBSERVING' && held) draft.tell({ type: 'TradingReducing', data: { cause: 'a fill after disarming' } });
     for (const book of draft.state.books.values()) continueReversal(draft, book);
     requestReconciliation(draft, 'postTrade');
   }

@@ -238,10 +238,11 @@ export function recordDispatchDenial(draft: Draft, clientOrderId: ClientOrderId,
   for (const book of draft.state.books.values()) {
     const order = book.trading.orders.get(clientOrderId);
     if (order === undefined) continue;
-    const verdict = { ...denial, passed: false, distance: null };
+    const { guard, value, limit } = denial;
+    const verdict = { guard, value, limit, passed: false, distance: null };
     draft.tell({
       type: 'OrderDenied',
-      data: { decisionId: order.decisionId, clientOrderId, cause: order.cause, leg: order.leg, instrument: book.settings.instrument.name, units: format(order.units), guard: denial.guard, guards: [verdict] },
+      data: { decisionId: order.decisionId, clientOrderId, cause: order.cause, leg: order.leg, instrument: book.settings.instrument.name, units: format(order.units), guard, guards: [verdict] },
     }, { instrument: book.settings.instrument.name, correlationId: order.decisionId ?? clientOrderId, causedBy: factId('OrderIntended', clientOrderId) });
   }
 }
@@ -268,6 +269,8 @@ export function recordExchange(draft: Draft, clientOrderId: ClientOrderId, reque
     },
   }, { ...telling, causedBy: factId('OrderIntended', clientOrderId) });
   if (exchange.failure !== null || status === null) {
+    // The ledger may have told of the order while its answer was awaited: then nothing about it is unknown.
+    if (order.status !== 'intended') return;
     const failure = exchange.failure ?? { cause: 'connection' as const, detail: 'no status' };
     draft.tell({ type: 'OrderOutcomeUnknown', data: { clientOrderId, cause: failure.cause, detail: failure.detail.slice(0, 2_000) } }, telling);
     draft.ask({ kind: 'wake', key: 'resolve', at: plusMs(draft.now, RESOLVE_INTERVAL_MS) });

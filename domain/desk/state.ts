@@ -54,6 +54,8 @@ export interface Live {
   readonly connected: { readonly pricing: boolean; readonly transactions: boolean };
   readonly brokerTransactionId: number;
   readonly ledgerReadPending: boolean;
+  /** A fill was recorded since the ledger was last seen whole. */
+  readonly fillRecorded: boolean;
   readonly reconciliationPending: boolean;
   readonly lastAgreedAt: Instant | null;
   /** Discrepancies of the last completed reconciliation. */
@@ -98,6 +100,7 @@ export function initialDesk(settings: DeskSettings): DeskState {
       connected: { pricing: false, transactions: false },
       brokerTransactionId: 0,
       ledgerReadPending: false,
+      fillRecorded: false,
       reconciliationPending: false,
       lastAgreedAt: null,
       discrepancies: 0,

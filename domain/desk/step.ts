@@ -211,9 +211,7 @@ function readFailed(draft: Draft, read: Read, failure: BrokerReadFailure, detail
       draft.live({ ledgerReadPending: false });
       return draft.ask({ kind: 'wake', key: 'ledger', at: plusMs(draft.now, RETRY_MS) });
     case 'snapshot':
-      completeReconciliation(draft, read, null, 'failed', 0, detail);
-      if (draft.state.live.notReady !== null) draft.ask({ kind: 'wake', key: 'reconcile', at: plusMs(draft.now, RETRY_MS) });
-      return;
+      return completeReconciliation(draft, read, null, 'failed', 0, detail);
     case 'bars':
       if (read.purpose === 'history') draft.ask({ kind: 'wake', key: 'history', at: plusMs(draft.now, RETRY_MS) });
       return draft.tell({ type: 'AlertRaised', data: { code: 'candlesFailed', severity: 'warning', detail: detail.slice(0, 2_000) } });
@@ -263,6 +261,7 @@ function completeReconciliation(draft: Draft, read: SnapshotRead, transactionId:
       detail: detail?.slice(0, 2_000) ?? null,
     },
   }, { actor: 'reconciler' });
+  if (outcome === 'failed' && draft.state.live.notReady !== null) draft.ask({ kind: 'wake', key: 'reconcile', at: plusMs(draft.now, RETRY_MS) });
 }
 
 // --- operators ---
