@@ -13,7 +13,7 @@ const time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/, '
 const transactionId = z.string().regex(/^[1-9]\d*$/, 'must be a broker transaction id');
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex');
 const text = z.string().max(2_000);
-const instrument = z.string().regex(/^[A-Z]{3}_[A-Z]{3}$/, 'must be a pair such as EUR_USD');
+const instrument = z.string().regex(/^[A-Z0-9]{2,20}_[A-Z0-9]{2,20}$/, 'must be an instrument such as EUR_USD');
 const count = z.int().nonnegative();
 const integer = z.int();
 const ohlc = z.strictObject({ open: decimal, high: decimal, low: decimal, close: decimal });
@@ -126,7 +126,7 @@ export const CATALOGUE = {
   DecisionSkipped: define('trading', 1, z.strictObject({
     instrument,
     barStart: time,
-    reason: z.enum(['windowIncomplete', 'zeroDeviation', 'nonFinite', 'late', 'halted', 'notReady']),
+    reason: z.enum(['windowIncomplete', 'zeroDeviation', 'nonFinite', 'modelFailed', 'illegalAction', 'late', 'halted', 'notReady']),
     detail: text,
   })),
   /** An order is meant; durable before a byte of it leaves. */
@@ -169,7 +169,7 @@ export const CATALOGUE = {
   /** The broker answered the request; what became of the order is the ledger's to say. */
   OrderSubmitted: define('trading', 1, z.strictObject({ ...orderKey, status: integer, requestId: text.nullable() })),
   /** No usable answer: the order may or may not live. Blocks new exposure until the ledger has answered. */
-  OrderOutcomeUnknown: define('trading', 1, z.strictObject({ ...orderKey, cause: z.enum(['timeout', 'connection', 'status', 'unparsable', 'crash']), detail: text })),
+  OrderOutcomeUnknown: define('trading', 1, z.strictObject({ ...orderKey, cause: z.enum(['timeout', 'connection', 'status', 'unparsable', 'crash', 'silence']), detail: text })),
   OrderAccepted: define('trading', 1, z.strictObject({ ...orderKey, orderId: transactionId, transactionId })),
   /** Refused: by a transaction of the ledger, or (id null) by an answer that creates none. */
   OrderRejected: define('trading', 1, z.strictObject({ ...orderKey, reason: text, transactionId: transactionId.nullable() })),
@@ -237,6 +237,8 @@ export const CATALOGUE = {
     accountId: z.string(),
     environment: z.string(),
   })),
+  /** The account's ledger carries a higher epoch from before this run: ours is raised above it. */
+  EpochRaised: define('daemon', 1, z.strictObject({ epoch: count, transactionId })),
   DaemonStopped: define('daemon', 1, z.strictObject({ reason: text, exitCode: count })),
   FeedConnected: define('daemon', 1, z.strictObject({ feed: z.enum(['pricing', 'transactions']) })),
   FeedDisconnected: define('daemon', 1, z.strictObject({ feed: z.enum(['pricing', 'transactions']), detail: text })),

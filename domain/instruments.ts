@@ -2,7 +2,7 @@ import type { Units } from './money.ts';
 import { units } from './money.ts';
 
 declare const instrumentBrand: unique symbol;
-/** The broker's name of a pair: EUR_USD. */
+/** The broker's name of an instrument: EUR_USD, and on a human's account also DE30_EUR or XAU_USD. */
 export type InstrumentName = string & { readonly [instrumentBrand]: true };
 
 /** What the broker says of an instrument; read per account, since divisions differ. */
@@ -25,16 +25,16 @@ export class InstrumentError extends Error {
   override readonly name = 'InstrumentError';
 }
 
-/** Checks that a text names a pair. */
+/** Checks that a text is an instrument's name. Configuration narrows what is traded to pairs of currencies. */
 export function instrumentName(text: string): InstrumentName {
-  if (!/^[A-Z]{3}_[A-Z]{3}$/.test(text)) throw new InstrumentError(`"${text.slice(0, 40)}" is no instrument name such as EUR_USD`);
+  if (!/^[A-Z0-9]{2,20}_[A-Z0-9]{2,20}$/.test(text)) throw new InstrumentError(`"${text.slice(0, 40)}" is no instrument name such as EUR_USD`);
   return text as InstrumentName;
 }
 
 /** The usual shape of a pair: five decimals and a pip of 0.0001; yen pairs three and 0.01. */
 export function usualInstrument(text: string): Instrument {
   const name = instrumentName(text);
-  const [base, quote] = [name.slice(0, 3), name.slice(4)];
+  const [base = '', quote = ''] = name.split('_');
   const yen = quote === 'JPY';
   return {
     name,

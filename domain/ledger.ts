@@ -102,7 +102,7 @@ export interface Ledger {
   readonly transfers: Money;
   readonly openTrades: ReadonlyMap<string, OpenTrade>;
   readonly pendingOrders: ReadonlyMap<string, PendingOrder>;
-  /** Transactions that did not add up, oldest first, the first few kept. */
+  /** Transactions that did not add up and that no reconciliation has told of yet; the first few kept. */
   readonly unexplained: readonly UnexplainedBalance[];
   /** Highest epoch in any of our order tags. */
   readonly epochMax: number;
@@ -145,12 +145,16 @@ export const isKnownTransactionType = (type: string): boolean => KNOWN_TYPES.has
 
 /** Folds one event; events of other streams leave the ledger as it is. */
 export function evolveLedger(ledger: Ledger, event: DomainEvent): Ledger {
+  if (event.type === 'DiscrepancyDetected' && event.data.kind === 'unexplainedBalance') return { ...ledger, unexplained: ledger.unexplained.filter((entry) => unexplainedSubject(entry) !== event.data.subject) };
   if (event.type !== 'BrokerTransactionRecorded') return ledger;
   const id = Number(event.data.transactionId);
   if (id !== ledger.lastTransactionId + 1) throw new LedgerError(`transaction ${id} cannot follow ${ledger.lastTransactionId}: the ledger must be contiguous`);
   const body = readBody(event.data.transactionId, event.data.body);
   return foldTags(foldOrders(foldTrades(foldBalance({ ...ledger, lastTransactionId: id }, body), body), body), body);
 }
+
+/** How a discrepancy names a transaction that did not add up. It is told once; from then on the balances themselves are compared. */
+export const unexplainedSubject = (entry: UnexplainedBalance): string => `transaction ${entry.transactionId}`;
 
 const amountOf = (text: string | undefined, field: string): Money => (text === undefined ? ZERO_MONEY : money(text, field));
 
@@ -234,10 +238,10 @@ function foldTags(ledger: Ledger, body: TransactionBody): Ledger {
 
 // --- views ---
 
-/** Net units of an instrument: the sum of its open trades. */
-export function netUnits(ledger: Ledger, instrument: InstrumentName): Units {
+/** Net units of an instrument: the sum of its open trades, of those that `counts` picks when it is given. */
+export function netUnits(ledger: Ledger, instrument: InstrumentName, counts: (trade: OpenTrade) => boolean = () => true): Units {
   let sum = ZERO_UNITS;
-  for (const trade of ledger.openTrades.values()) if (trade.instrument === instrument) sum = add(sum, trade.units);
+  for (const trade of ledger.openTrades.values()) if (trade.instrument === instrument && counts(trade)) sum = add(sum, trade.units);
   return sum;
 }
 

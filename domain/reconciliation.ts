@@ -7,7 +7,7 @@
 import type { AccountSnapshot } from './broker.ts';
 import type { DataOf } from './events.ts';
 import type { Ledger } from './ledger.ts';
-import { netUnits } from './ledger.ts';
+import { netUnits, unexplainedSubject } from './ledger.ts';
 import type { InstrumentName } from './instruments.ts';
 import { format } from './money.ts';
 
@@ -37,7 +37,7 @@ export function compareWithSnapshot(ledger: Ledger, snapshot: AccountSnapshot, e
     ...compareText('pendingOrders', 'pending order ids', idList(ledger.pendingOrders.keys()), idList(snapshot.pendingOrderIds)),
     ...compareStops(ledger, snapshot, expectation.ourTradeIds),
     ...compareText('balance', 'balance', format(ledger.balance), format(snapshot.balance)),
-    ...ledger.unexplained.map((entry) => critical('unexplainedBalance', `transaction ${entry.transactionId}`, format(entry.expected), format(entry.reported))),
+    ...ledger.unexplained.map((entry) => critical('unexplainedBalance', unexplainedSubject(entry), format(entry.expected), format(entry.reported))),
   ];
 }
 

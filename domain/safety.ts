@@ -20,17 +20,25 @@ export interface Safety {
   readonly cause: string;
   /** What the present halt means for our position; null unless HALTED. */
   readonly disposition: Disposition | null;
+  /** Every cause of the present halt, the first one first. */
+  readonly haltCauses: readonly string[];
   /** When each order of the last 24 hours was intended, oldest first. */
   readonly intendedAt: readonly Instant[];
   /** Fills since the last arming whose slippage was above the tolerance. */
   readonly slippageStrikes: number;
 }
 
-export const initialSafety: Safety = { mode: 'OBSERVING', since: null, cause: 'firstStart', disposition: null, intendedAt: [], slippageStrikes: 0 };
+export const initialSafety: Safety = { mode: 'OBSERVING', since: null, cause: 'firstStart', disposition: null, haltCauses: [], intendedAt: [], slippageStrikes: 0 };
 
 // --- evolve ---
 
-const moved = (safety: Safety, mode: Mode, cause: string, at: Instant, disposition: Disposition | null = null): Safety => ({ ...safety, mode, since: at, cause, disposition });
+const moved = (safety: Safety, mode: Mode, cause: string, at: Instant): Safety => ({ ...safety, mode, since: at, cause, disposition: null, haltCauses: [] });
+
+/** A further cause never softens a halt: once one of them flattens, the position is flattened. */
+function halted(safety: Safety, data: DataOf<'TradingHalted'>, at: Instant): Safety {
+  if (safety.mode !== 'HALTED') return { ...moved(safety, 'HALTED', data.cause, at), disposition: data.disposition, haltCauses: [data.cause] };
+  return { ...safety, disposition: safety.disposition === 'flatten' ? 'flatten' : data.disposition, haltCauses: [...new Set([...safety.haltCauses, data.cause])] };
+}
 
 export function evolveSafety(safety: Safety, event: DomainEvent, at: Instant, limits: SafetyLimits): Safety {
   switch (event.type) {
@@ -41,7 +49,7 @@ export function evolveSafety(safety: Safety, event: DomainEvent, at: Instant, li
     case 'TradingReducing':
       return moved(safety, 'REDUCING', event.data.cause, at);
     case 'TradingHalted':
-      return moved(safety, 'HALTED', event.data.cause, at, event.data.disposition);
+      return halted(safety, event.data, at);
     case 'TradingResumed':
     case 'TradingDisarmed':
       return moved(safety, 'OBSERVING', `operator ${event.data.operator}`, at);
@@ -63,10 +71,10 @@ export const ordersLastDay = (safety: Safety, now: Instant): number => ordersWit
 
 // --- decide ---
 
-/** A halt, unless one already stands that is as strict: a halt that flattens overrides one that holds. */
+/** A halt, unless one stands for the same cause already. */
 export function halt(safety: Safety, cause: HaltCause, detail: string, limits: SafetyLimits, actor = 'daemon'): readonly DomainEvent[] {
   const disposition = limits.dispositions[cause];
-  if (safety.mode === 'HALTED' && (safety.disposition === disposition || safety.disposition === 'flatten')) return [];
+  if (safety.mode === 'HALTED' && safety.haltCauses.includes(cause)) return [];
   return [{ type: 'TradingHalted', data: { cause, detail: detail.slice(0, 2_000), disposition, actor } }];
 }
 
@@ -126,21 +134,29 @@ export interface RestartFacts {
   readonly sameBuildConfigurationAndModel: boolean;
   readonly downMs: number;
   readonly crashesLastHour: number;
+  /** By the ledger as it was recorded before the restart. */
   readonly hasPosition: boolean;
 }
 
-/** The mode after a restart, once the first reconciliation has agreed. Nothing to say means: the mode it had. */
+/**
+ * What a restart leaves of ARMED, told together with the start itself, so that an aborted start cannot launder it.
+ * Nothing to say means: the mode it had.
+ */
 export function decideRestart(safety: Safety, facts: RestartFacts, settings: DeskSettings): readonly DomainEvent[] {
-  if (safety.mode === 'HALTED') return [];
-  if (safety.mode === 'OBSERVING' && !facts.hasPosition) return [];
-  if (safety.mode === 'REDUCING' && !facts.hasPosition) return [{ type: 'TradingObserving', data: { cause: 'flat' } }];
+  if (safety.mode !== 'ARMED') return [];
   const causes: string[] = [];
-  if (safety.mode === 'OBSERVING') causes.push('a position while observing');
   if (!facts.sameBuildConfigurationAndModel) causes.push('build, configuration or model changed');
   if (!(facts.downMs < settings.restart.downMsMax)) causes.push(`down for ${facts.downMs} ms`);
   if (!(facts.crashesLastHour < settings.restart.crashesPerHourMax)) causes.push(`${facts.crashesLastHour} crashes in an hour`);
   if (causes.length === 0) return [];
   const cause = `restart: ${causes.join(', ')}`;
-  if (facts.hasPosition) return safety.mode === 'REDUCING' ? [] : [{ type: 'TradingReducing', data: { cause } }];
-  return [{ type: 'TradingObserving', data: { cause } }];
+  return [facts.hasPosition ? { type: 'TradingReducing', data: { cause } } : { type: 'TradingObserving', data: { cause } }];
+}
+
+/** REDUCING is for a position and OBSERVING for none: which of the two holds once the ledger is whole. */
+export function decideByPosition(safety: Safety, hasPosition: boolean): readonly DomainEvent[] {
+  if (safety.mode === 'REDUCING' && !hasPosition) return [{ type: 'TradingObserving', data: { cause: 'flat' } }];
+  // What an order under way at a disarm or a crash opened must not stay without anybody who may close it.
+  if (safety.mode === 'OBSERVING' && hasPosition) return [{ type: 'TradingReducing', data: { cause: 'a position while observing' } }];
+  return [];
 }

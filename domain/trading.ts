@@ -170,7 +170,7 @@ function settle(trading: Trading, clientOrderId: string, status: keyof typeof EN
 function evolveFill(trading: Trading, data: DataOf<'OrderFilled'>): Trading {
   const filled = told(changeOrder(trading, data.clientOrderId, [...WORKING, ...SETTLED], (order) => ({ ...order, status: 'filled' })), data.transactionId);
   const order = filled.orders.get(data.clientOrderId as ClientOrderId);
-  if (data.tradeId === null || order?.leg === 'close') return filled;
+  if (order === undefined || order.leg === 'close' || data.tradeId === null) return filled;
   const ourTradeIds = new Set([...filled.ourTradeIds, data.tradeId].slice(-TRADES_KEPT_MAX));
   const lateTradeIds = data.late ? new Set([...filled.lateTradeIds, data.tradeId].slice(-TRADES_KEPT_MAX)) : filled.lateTradeIds;
   return { ...filled, ourTradeIds, lateTradeIds };

@@ -36,6 +36,7 @@ export const instrumentOfWake = (key: string): InstrumentName | null => (key.sta
 /** At a start: the window before us, or everything since the newest bar when that is not long ago. */
 export function readHistory(draft: Draft): void {
   for (const [instrument, book] of draft.state.books) {
+    if (draft.state.live.historyRead.has(instrument)) continue;
     const countMax = draft.state.settings.windowBars + HISTORY_MARGIN_BARS;
     const last = book.market.lastBarStart;
     const missed = last === null ? Number.POSITIVE_INFINITY : (draft.now - last) / MINUTE_MS;
@@ -49,6 +50,8 @@ export function awaitMinute(draft: Draft): void {
   const barStart = plusMs(floorMinute(draft.now), -MINUTE_MS);
   if (!isMarketOpen(draft.state.settings.calendar, barStart)) return;
   for (const instrument of draft.state.books.keys()) {
+    // Without its past read, a first bar would stand where the window should begin.
+    if (!draft.state.live.historyRead.has(instrument)) continue;
     draft.live({ awaited: new Map(draft.state.live.awaited).set(instrument, { barStart, attempts: 0, quoted: false }) });
     readAwaited(draft, instrument);
   }
@@ -81,6 +84,7 @@ export function completedByQuote(draft: Draft, instrument: InstrumentName, quote
 
 /** Records what is new. Only the newest bar, fresh and asked for at a minute's end, leads to a decision. */
 export function takeBars(draft: Draft, instrument: InstrumentName, bars: readonly Bar[], purpose: 'history' | 'boundary'): void {
+  if (purpose === 'history') draft.live({ historyRead: new Set(draft.state.live.historyRead).add(instrument) });
   const newest = bars.at(-1);
   for (const bar of bars) {
     const market = bookOf(draft.state, instrument).market;
@@ -157,7 +161,7 @@ export function takeAdvice(draft: Draft, consultation: Consultation, outcome: Po
   const { trading } = bookOf(draft.state, instrument);
   if (trading.lastDecisionBarStart !== null && barStart <= trading.lastDecisionBarStart) return;
   if (outcome.kind === 'failure') {
-    skip(draft, instrument, barStart, decisionId, 'nonFinite', outcome.detail);
+    skip(draft, instrument, barStart, decisionId, 'modelFailed', outcome.detail);
     return draft.halt('model', outcome.detail);
   }
   if (outcome.kind === 'refusal') return skip(draft, instrument, barStart, decisionId, outcome.code, outcome.detail);
@@ -166,7 +170,11 @@ export function takeAdvice(draft: Draft, consultation: Consultation, outcome: Po
   // What the policy saw was the shadow's position: nothing that it wants of that may become an order.
   if (consultation.shadow && draft.state.safety.mode !== 'OBSERVING') return skip(draft, instrument, barStart, decisionId, 'late', `the mode became ${draft.state.safety.mode} while the policy deliberated on the shadow position`);
   const { proposal } = outcome;
-  if (observation.mask[ACTIONS.indexOf(proposal.action)] !== true) return draft.halt('model', `the policy proposed ${proposal.action}, which was not legal`);
+  if (observation.mask[ACTIONS.indexOf(proposal.action)] !== true) {
+    const detail = `the policy proposed ${proposal.action}, which was not legal`;
+    skip(draft, instrument, barStart, decisionId, 'illegalAction', detail);
+    return draft.halt('model', detail);
+  }
   draft.tell({ type: 'DecisionMade', data: decisionData(draft, consultation, outcome) }, {
     instrument,
     actor: 'model',

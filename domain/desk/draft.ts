@@ -6,6 +6,7 @@ import { halt } from '../safety.ts';
 import type { HaltCause } from '../settings.ts';
 import type { Instant } from '../time.ts';
 import type { Effect, Emission } from './inputs.ts';
+import { THE_ONE_BEFORE } from './inputs.ts';
 import type { DeskState, Live } from './state.ts';
 import { evolveDesk } from './state.ts';
 
@@ -15,7 +16,7 @@ export interface Telling {
   readonly occurredAt?: Instant;
   readonly correlationId?: string;
   readonly id?: string;
-  readonly causedBy?: string;
+  readonly causedBy?: Emission['causedBy'];
 }
 
 export class Draft {
@@ -51,7 +52,7 @@ export class Draft {
   }
 
   halt(cause: HaltCause, detail: string): void {
-    this.tellAll(halt(this.state.safety, cause, detail, this.state.settings.safety));
+    this.tellAll(halt(this.state.safety, cause, detail, this.state.settings.safety), this.emissions.length > 0 ? { causedBy: THE_ONE_BEFORE } : {});
   }
 
   ask(effect: Effect): void {

@@ -76,6 +76,9 @@ export type Effect =
   | { readonly kind: 'reply'; readonly commandId: number; readonly result: Omit<CommandResult, 'events'> }
   | { readonly kind: 'shutdown'; readonly exitCode: number; readonly reason: string };
 
+/** Said of a fact that follows from the one told just before it in the same step. */
+export const THE_ONE_BEFORE: unique symbol = Symbol('the one before');
+
 /** A fact on its way into the log. */
 export interface Emission {
   readonly event: DomainEvent;
@@ -86,6 +89,6 @@ export interface Emission {
   readonly correlationId: string;
   /** Fixed where the fact has a name of its own; otherwise the journal gives the next one. */
   readonly id: string | null;
-  /** Event that caused this one; null means the one before it in the same step, or none. */
-  readonly causedBy: string | null;
+  /** Id of the event that caused this one, or the one told just before it; null for what came from outside. */
+  readonly causedBy: string | typeof THE_ONE_BEFORE | null;
 }

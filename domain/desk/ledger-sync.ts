@@ -4,17 +4,22 @@ import { epochOfTag } from '../ids.ts';
 import type { TransactionBody } from '../ledger.ts';
 import { isKnownTransactionType, netUnits, newTransactions, readBody } from '../ledger.ts';
 import { absolute, format, units } from '../money.ts';
+import { decideByPosition } from '../safety.ts';
 import { plusMs, SECOND_MS } from '../time.ts';
 import type { Order } from '../trading.ts';
 import { observeTransaction } from '../trading.ts';
 import type { ReconciliationTrigger } from '../events.ts';
 import type { Draft } from './draft.ts';
 import { factId } from './draft.ts';
+import { THE_ONE_BEFORE } from './inputs.ts';
+import { beginProtection } from './timetable.ts';
 import { abandonSilentOrders, continueReversal, flattenWhatIsDue } from './orders.ts';
 import type { Book } from './state.ts';
-import { hasOurPosition } from './state.ts';
+import { hasOurPosition, isForeign } from './state.ts';
 
 const RETRY_MS = SECOND_MS;
+/** Transactions that an account may have had before Reckoner. */
+const IMPORTED_TRANSACTIONS_MAX = 100_000;
 
 /** Asks for the transactions behind the ledger, unless that question is already out. */
 export function readLedger(draft: Draft): void {
@@ -35,6 +40,9 @@ export function requestReconciliation(draft: Draft, trigger: ReconciliationTrigg
  * nothing new unless a crash came between the record and what follows from it.
  */
 export function takePage(draft: Draft, page: TransactionsPage): void {
+  if (isFirstImport(draft) && page.lastTransactionId > IMPORTED_TRANSACTIONS_MAX) {
+    return draft.ask({ kind: 'shutdown', exitCode: 78, reason: `the account has ${page.lastTransactionId} transactions, at most ${IMPORTED_TRANSACTIONS_MAX} are imported: give Reckoner an account of its own` });
+  }
   draft.live({ ledgerReadPending: false, brokerTransactionId: Math.max(draft.state.live.brokerTransactionId, page.lastTransactionId) });
   const { fresh, gapAfter } = newTransactions(draft.state.ledger, page.transactions);
   const firstFresh = fresh[0]?.id ?? Number.POSITIVE_INFINITY;
@@ -59,11 +67,13 @@ function record(draft: Draft, transaction: BrokerTransaction): void {
     actor: 'broker',
     occurredAt: transaction.at,
     correlationId: correlationOf(draft, body),
-    id: factId('BrokerTransactionRecorded', `${draft.state.settings.accountId}|${transaction.id}`),
+    id: transactionFactId(draft, transaction.id),
   });
   if (transaction.type === 'ORDER_FILL') draft.live({ fillRecorded: true });
   observe(draft, transaction, body, true);
 }
+
+const transactionFactId = (draft: Draft, transactionId: number): string => factId('BrokerTransactionRecorded', `${draft.state.settings.accountId}|${transactionId}`);
 
 function correlationOf(draft: Draft, body: TransactionBody): string {
   const clientId = body.clientExtensions?.id ?? body.clientOrderID;
@@ -82,22 +92,36 @@ function observe(draft: Draft, transaction: BrokerTransaction, body: Transaction
     const events = observeTransaction(book.trading, body, instrument.name, { pipLocation: instrument.pipLocation, lateFillBars: draft.state.settings.lateFillBars });
     for (const event of events) {
       const before = 'clientOrderId' in event.data && event.data.clientOrderId !== null ? findOrder(book, event.data.clientOrderId) : undefined;
-      draft.tell(event, { instrument: instrument.name, actor: 'broker', correlationId: before?.decisionId ?? before?.clientOrderId ?? `transaction ${body.id}`, occurredAt: transaction.at });
+      draft.tell(event, {
+        instrument: instrument.name,
+        actor: 'broker',
+        correlationId: before?.decisionId ?? before?.clientOrderId ?? `transaction ${body.id}`,
+        occurredAt: transaction.at,
+        causedBy: transactionFactId(draft, transaction.id),
+      });
       if (event.type === 'OrderFilled' && before !== undefined) judgeFill(draft, book, before, event.data.units);
     }
   }
   if (!fresh) return;
   const epoch = body.clientExtensions?.tag === undefined ? null : epochOfTag(body.clientExtensions.tag);
-  if (epoch !== null && epoch > draft.state.run.epoch) {
-    draft.ask({ kind: 'shutdown', exitCode: 33, reason: `transaction ${body.id} carries epoch ${epoch}, above ours (${draft.state.run.epoch}): another daemon has taken over` });
-  }
+  if (epoch !== null && epoch > draft.state.run.epoch) yieldOrSurpass(draft, transaction, epoch);
   if (isFirstImport(draft)) return;
   if (!isKnownTransactionType(body.type)) draft.halt('unknownSchema', `transaction ${body.id} has the unknown type ${body.type}`);
   if (body.type.startsWith('MARGIN_CALL_E') || body.reason === 'MARKET_ORDER_MARGIN_CLOSEOUT') draft.halt('lossLimit', `transaction ${body.id}: ${body.reason ?? body.type}`);
 }
 
+/** A higher epoch in the past is a log that this one was restored from: ours goes above it. One from now is another daemon. */
+function yieldOrSurpass(draft: Draft, transaction: BrokerTransaction, epoch: number): void {
+  const { startedAt } = draft.state.live;
+  if (startedAt !== null && transaction.at > startedAt) {
+    draft.ask({ kind: 'shutdown', exitCode: 33, reason: `transaction ${transaction.id} carries epoch ${epoch}, above ours (${draft.state.run.epoch}): another daemon has taken over` });
+  } else {
+    draft.tell({ type: 'EpochRaised', data: { epoch: epoch + 1, transactionId: String(transaction.id) } }, { causedBy: THE_ONE_BEFORE });
+  }
+}
+
 /** An account's past before Reckoner is history to fold, not news to act on. */
-const isFirstImport = (draft: Draft): boolean => draft.state.run.epoch === 1 && draft.state.live.notReady !== null;
+const isFirstImport = (draft: Draft): boolean => !draft.state.run.pastImported;
 
 const findOrder = (book: Book, clientOrderId: string): Order | undefined => [...book.trading.orders.values()].find((order) => order.clientOrderId === clientOrderId);
 
@@ -108,7 +132,7 @@ function judgeFill(draft: Draft, book: Book, order: Order, filledUnits: string):
   if (order.status === 'filled' || absolute(filled) > absolute(order.units)) {
     draft.halt('overFill', `order ${order.clientOrderId} of ${format(order.units)} units was ${order.status === 'filled' ? 'filled again' : 'filled'} with ${format(filled)}`);
   }
-  const position = netUnits(draft.state.ledger, book.settings.instrument.name);
+  const position = netUnits(draft.state.ledger, book.settings.instrument.name, (trade) => !isForeign(draft.state, trade));
   if (!(absolute(position) <= limits.positionUnitsMax)) draft.halt('positionLimit', `${format(position)} units of ${book.settings.instrument.name} are held, ${format(limits.positionUnitsMax)} allowed`);
   if (draft.state.safety.slippageStrikes >= limits.slippageStrikesMax) draft.halt('slippage', `${draft.state.safety.slippageStrikes} fills slipped by more than the tolerance`);
 }
@@ -132,13 +156,10 @@ function ledgerIsWhole(draft: Draft): void {
   draft.live({ fillRecorded: false });
   abandonSilentOrders(draft);
   findForeignTrades(draft);
-  if (draft.state.live.notReady !== null) return requestReconciliation(draft, 'startup');
-  if (fillRecorded) {
-    const { mode } = draft.state.safety;
-    const held = hasOurPosition(draft.state);
-    if (mode === 'REDUCING' && !held) draft.tell({ type: 'TradingObserving', data: { cause: 'flat' } });
-    // An order that was under way when trading was disarmed: what it opened must not stay without anybody who may close it.
-    if (mode === 'OBSERVING' && held) draft.tell({ type: 'TradingReducing', data: { cause: 'a fill after disarming' } });
+  if (!draft.state.live.ledgerWhole) beginProtection(draft);
+  draft.tellAll(decideByPosition(draft.state.safety, hasOurPosition(draft.state)));
+  if (draft.state.live.notReady !== null) requestReconciliation(draft, 'startup');
+  else if (fillRecorded) {
     for (const book of draft.state.books.values()) continueReversal(draft, book);
     requestReconciliation(draft, 'postTrade');
   }

@@ -4,6 +4,7 @@ import { dayLoss } from '../day.ts';
 import { cumulativeProfit, unrealisedQuote } from '../ledger.ts';
 import type { OpenTrade } from '../ledger.ts';
 import { netPipsAt } from '../excursion.ts';
+import { barEnd } from '../market.ts';
 import { add, priceToPips, ratioOf, scaleBy, subtract, ZERO_PIPS } from '../money.ts';
 import type { Money, Pips, Price } from '../money.ts';
 import type { Book, DeskState } from './state.ts';
@@ -15,7 +16,12 @@ interface Prices {
 
 const barPrices = (book: Book): Prices | null => (book.market.bidClose === null || book.market.askClose === null ? null : { bid: book.market.bidClose, ask: book.market.askClose });
 
-const quotePrices = (state: DeskState, book: Book): Prices | null => state.live.quotes.get(book.settings.instrument.name) ?? barPrices(book);
+/** The newest of quote and bar: a stream that has gone quiet must not hide what the candles show. */
+function newestPrices(state: DeskState, book: Book): Prices | null {
+  const quote = state.live.quotes.get(book.settings.instrument.name);
+  const { lastBarStart } = book.market;
+  return quote !== undefined && (lastBarStart === null || quote.at >= barEnd(lastBarStart)) ? quote : barPrices(book);
+}
 
 function markTrade(trade: OpenTrade, book: Book, prices: Prices): ProfitMark {
   const { instrument, quoteToHome } = book.settings;
@@ -46,8 +52,8 @@ function markWith(state: DeskState, pricesOf: (book: Book) => Prices | null): Pr
 /** At the last logged bars: a fold of the log alone. */
 export const profitMark = (state: DeskState): ProfitMark => markWith(state, barPrices);
 
-/** Loss since 17:00 New York as guards see it, at the newest quotes; positive when losing. */
-export const dayLossNow = (state: DeskState): ProfitMark => dayLoss(state.day, markWith(state, (book) => quotePrices(state, book)));
+/** Loss since 17:00 New York as guards see it, at the newest prices; positive when losing. */
+export const dayLossNow = (state: DeskState): ProfitMark => dayLoss(state.day, markWith(state, (book) => newestPrices(state, book)));
 
 /** Unrealised profit of all open trades at the last logged bars, home currency. */
 export const unrealisedAtBars = (state: DeskState): Money => subtract(profitMark(state).money, cumulativeProfit(state.ledger));

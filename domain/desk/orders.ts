@@ -19,9 +19,10 @@ import { closingRequest, openingRequest, requestHash } from '../order-request.ts
 import type { Action } from '../policy.ts';
 import type { Instant } from '../time.ts';
 import { floorMinute, formatInstant, MINUTE_MS, plusMs, SECOND_MS } from '../time.ts';
-import { isWorking, workingOrders } from '../trading.ts';
-import type { Draft } from './draft.ts';
+import { workingOrders } from '../trading.ts';
+import type { Draft, Telling } from './draft.ts';
 import { factId } from './draft.ts';
+import { THE_ONE_BEFORE } from './inputs.ts';
 import { dayLossNow } from './marks.ts';
 import type { Book, DeskState } from './state.ts';
 import { ourOpenTrade } from './state.ts';
@@ -77,7 +78,7 @@ function openTrade(draft: Draft, book: Book, side: 1 | -1, context: DecisionCont
   const units = side === 1 ? orderUnits : negate(orderUnits);
   const facts = openingFacts(draft, book, units, context);
   const { verdicts, deniedBy } = judgeOpening(facts);
-  const telling = { instrument: instrument.name, correlationId: context.decisionId };
+  const telling = { instrument: instrument.name, correlationId: context.decisionId, causedBy: factId('DecisionMade', context.decisionId) };
   if (deniedBy !== null || facts.quote === null) {
     draft.tell({
       type: 'OrderDenied',
@@ -141,11 +142,20 @@ function closeTrade(draft: Draft, book: Book, trade: OpenTrade, cause: OrderCaus
       guards: [],
       ...requestData(request),
     },
-  }, { instrument: instrument.name, correlationId: decisionId ?? clientOrderId, id: factId('OrderIntended', clientOrderId) });
+  }, {
+    instrument: instrument.name,
+    correlationId: decisionId ?? clientOrderId,
+    id: factId('OrderIntended', clientOrderId),
+    ...(decisionId === null ? {} : { causedBy: factId('DecisionMade', decisionId) }),
+  });
   draft.ask({ kind: 'dispatch', clientOrderId, request });
 }
 
-const isBeingClosed = (book: Book, tradeId: string): boolean => workingOrders(book.trading).some((order) => order.leg === 'close' && order.tradeId === tradeId);
+/** A close that nobody answered for is asked again after this: it names its trade, so that a late twin finds nothing. */
+const DOUBTED_CLOSE_MS_MAX = 10 * SECOND_MS;
+
+const isBeingClosed = (book: Book, tradeId: string, now: Instant): boolean =>
+  workingOrders(book.trading).some((order) => order.leg === 'close' && order.tradeId === tradeId && !(order.status === 'unknown' && now - order.since > DOUBTED_CLOSE_MS_MAX));
 
 /** Turns the policy's action into orders. In OBSERVING nothing leaves: the shadow position follows by itself. */
 export function actOn(draft: Draft, book: Book, action: Action, context: DecisionContext): void {
@@ -157,7 +167,7 @@ export function actOn(draft: Draft, book: Book, action: Action, context: Decisio
     return;
   }
   const held = trade.units > 0n ? 1 : -1;
-  if (wanted === held || isBeingClosed(book, trade.tradeId)) return;
+  if (wanted === held || isBeingClosed(book, trade.tradeId, draft.now)) return;
   const reverses = wanted !== 0 && draft.state.settings.onOppositeSignal === 'reverse' && draft.state.safety.mode === 'ARMED';
   closeTrade(draft, book, trade, 'policy', clientOrderIdOf(context.decisionId, 'close'), context.decisionId, reverses ? (wanted === 1 ? 'BUY' : 'SELL') : null);
 }
@@ -175,8 +185,8 @@ export function continueReversal(draft: Draft, book: Book): void {
 function flattenCause(state: DeskState, book: Book, trade: OpenTrade, now: Instant): OrderCause | null {
   const { settings, safety } = state;
   if (book.trading.lateTradeIds.has(trade.tradeId)) return 'lateFill';
-  if (safety.mode === 'HALTED') return safety.disposition === 'flatten' ? 'halt' : null;
   if (settings.fridayFlattenMinute !== null && isWeekendHold(settings.calendar, now, settings.fridayFlattenMinute)) return 'weekend';
+  if (safety.mode === 'HALTED') return safety.disposition === 'flatten' ? 'halt' : null;
   const lastDecisionAt = book.trading.lastDecisionBarStart === null ? trade.openedAt : Math.max(barEnd(book.trading.lastDecisionBarStart), trade.openedAt);
   return openMinutesBetween(settings.calendar, lastDecisionAt as Instant, now) > settings.blindBarsMax ? 'blind' : null;
 }
@@ -203,7 +213,7 @@ export function flattenWhatIsDue(draft: Draft): void {
   if (!isMarketOpen(draft.state.settings.calendar, draft.now)) return;
   for (const book of draft.state.books.values()) {
     const trade = ourOpenTrade(draft.state, book);
-    if (trade === null || isBeingClosed(book, trade.tradeId)) continue;
+    if (trade === null || isBeingClosed(book, trade.tradeId, draft.now)) continue;
     const cause = flattenCause(draft.state, book, trade, draft.now);
     const clientOrderId = flattenOrderIdOf(draft.state.settings.accountId, trade.tradeId, floorMinute(draft.now));
     if (cause === null || book.trading.orders.has(clientOrderId) || !mayTryClosing(draft.state, book, trade.tradeId, draft.now)) continue;
@@ -253,7 +263,7 @@ export function recordExchange(draft: Draft, clientOrderId: ClientOrderId, reque
   const order = book?.trading.orders.get(clientOrderId);
   if (book === undefined || order === undefined) throw new Error(`an exchange for ${clientOrderId}, which was never intended`);
   const instrument = book.settings.instrument.name;
-  const telling = { instrument, correlationId: order.decisionId ?? clientOrderId, actor: 'broker' };
+  const telling: Telling = { instrument, correlationId: order.decisionId ?? clientOrderId, actor: 'broker', causedBy: THE_ONE_BEFORE };
   const { status, requestId } = exchange;
   draft.tell({
     type: 'BrokerExchangeRecorded',
@@ -286,22 +296,31 @@ export function recordExchange(draft: Draft, clientOrderId: ClientOrderId, reque
 /** A refusal whose body cites its reject transaction ends in the ledger; one without leaves nothing there. */
 const leavesTransaction = (exchange: Exchange): boolean => exchange.bodyTruncated || (exchange.body?.includes('RejectTransaction"') ?? false);
 
-/** Orders of unknown outcome on which the ledger has been silent for the whole quiet period. */
+/**
+ * Orders on which the ledger has been silent for the whole quiet period: an answered one becomes doubtful, a
+ * doubtful one is taken for never placed.
+ */
 export function abandonSilentOrders(draft: Draft): void {
   let waiting = false;
   for (const book of draft.state.books.values()) {
     for (const order of book.trading.orders.values()) {
-      if (!isWorking(order) || order.status !== 'unknown') continue;
-      const quietMs = draft.now - order.since;
-      if (quietMs < draft.state.settings.quietPeriodMs) {
-        waiting = true;
+      if (order.status !== 'unknown' && order.status !== 'submitted') continue;
+      const quietMs = draft.now - (order.status === 'unknown' ? order.since : order.intendedAt);
+      if (order.status === 'submitted' || quietMs < draft.state.settings.quietPeriodMs) waiting = true;
+      if (quietMs < draft.state.settings.quietPeriodMs) continue;
+      if (order.status === 'submitted') {
+        draft.tell({ type: 'OrderOutcomeUnknown', data: { clientOrderId: order.clientOrderId, cause: 'silence', detail: 'the broker answered, and its ledger tells nothing of the order' } }, {
+          instrument: book.settings.instrument.name,
+          correlationId: order.decisionId ?? order.clientOrderId,
+          causedBy: factId('OrderIntended', order.clientOrderId),
+        });
         continue;
       }
       draft.tell({
         type: 'OrderAbandoned',
         data: { clientOrderId: order.clientOrderId, watermark: String(order.watermark), lastTransactionId: String(draft.state.ledger.lastTransactionId), quietMs },
-      }, { instrument: book.settings.instrument.name, correlationId: order.decisionId ?? order.clientOrderId });
-      draft.tell({ type: 'AlertRaised', data: { code: 'orderAbandoned', severity: 'critical', detail: `order ${order.clientOrderId}: no trace in the ledger for ${quietMs} ms` } });
+      }, { instrument: book.settings.instrument.name, correlationId: order.decisionId ?? order.clientOrderId, causedBy: factId('OrderIntended', order.clientOrderId) });
+      draft.tell({ type: 'AlertRaised', data: { code: 'orderAbandoned', severity: 'critical', detail: `order ${order.clientOrderId}: no trace in the ledger for ${quietMs} ms` } }, { causedBy: THE_ONE_BEFORE });
     }
   }
   if (waiting) draft.ask({ kind: 'wake', key: 'resolve', at: plusMs(draft.now, RESOLVE_INTERVAL_MS) });

@@ -3,7 +3,7 @@
  * the process runs (quotes, connections, readiness), which no restart can need.
  */
 import type { Quote } from '../broker.ts';
-import type { RunFacts } from './inputs.ts';
+import type { Read, RunFacts } from './inputs.ts';
 import type { DomainEvent } from '../events.ts';
 import type { Excursion } from '../excursion.ts';
 import { extendExcursion, startExcursion } from '../excursion.ts';
@@ -40,8 +40,18 @@ export interface RunHistory {
   readonly epoch: number;
   /** True from DaemonStarted until a clean DaemonStopped: at a start it means that the last run crashed. */
   readonly running: boolean;
-  readonly identity: string | null;
-  readonly lastEventAt: Instant | null;
+  /** True once the present or last run had reconciled. */
+  readonly ready: boolean;
+  /** Build, configuration and model of the last start. */
+  readonly startedIdentity: string | null;
+  /**
+   * The same of the last run that became ready, and its last fact. A start that fails before then ends no absence
+   * and makes no new configuration a known one.
+   */
+  readonly readyIdentity: string | null;
+  readonly readyUntil: Instant | null;
+  /** A reconciliation has completed once: the account's past before Reckoner is in the ledger. */
+  readonly pastImported: boolean;
   /** When crashes were found, within the last hour before the newest. */
   readonly crashesFoundAt: readonly Instant[];
 }
@@ -57,13 +67,21 @@ export interface Live {
   /** A fill was recorded since the ledger was last seen whole. */
   readonly fillRecorded: boolean;
   readonly reconciliationPending: boolean;
+  /** A snapshot that did not stand where the ledger stands, to be read again after a pause. */
+  readonly snapshotToRepeat: Extract<Read, { readonly what: 'snapshot' }> | null;
+  /** The ledger has stood where the broker stands since this run began: protection may act, whatever else is amiss. */
+  readonly ledgerWhole: boolean;
+  /** Instruments whose bars of the past have been read. */
+  readonly historyRead: ReadonlySet<InstrumentName>;
+  /** Reads that failed since they last succeeded, by what was asked. */
+  readonly failures: ReadonlyMap<Read['what'], number>;
   readonly lastAgreedAt: Instant | null;
   /** Discrepancies of the last completed reconciliation. */
   readonly discrepancies: number;
   readonly startedAt: Instant | null;
   readonly downMs: number;
   readonly sameIdentity: boolean;
-  /** When we began to be absent before this run; gaps that start earlier are ours. */
+  /** When our absence before this run ended; gaps that begin before it are laid to us. */
   readonly downUntil: Instant | null;
   /** Which policy answers, as every decision records it. */
   readonly policy: Pick<RunFacts, 'policyName' | 'featureSetId' | 'modelLabel'>;
@@ -93,7 +111,7 @@ export function initialDesk(settings: DeskSettings): DeskState {
       { settings: instrument, market: emptyMarket, trading: emptyTrading, shadow: emptyShadow, excursion: null },
     ])),
     foreignTradeIds: new Set(),
-    run: { epoch: 0, running: false, identity: null, lastEventAt: null, crashesFoundAt: [] },
+    run: { epoch: 0, running: false, ready: false, startedIdentity: null, readyIdentity: null, readyUntil: null, pastImported: false, crashesFoundAt: [] },
     live: {
       notReady: 'starting',
       quotes: new Map(),
@@ -102,6 +120,10 @@ export function initialDesk(settings: DeskSettings): DeskState {
       ledgerReadPending: false,
       fillRecorded: false,
       reconciliationPending: false,
+      snapshotToRepeat: null,
+      ledgerWhole: false,
+      historyRead: new Set(),
+      failures: new Map(),
       lastAgreedAt: null,
       discrepancies: 0,
       startedAt: null,
@@ -176,16 +198,27 @@ function evolveForeign(known: ReadonlySet<string>, event: DomainEvent, ledger: L
 }
 
 function evolveRun(run: RunHistory, event: DomainEvent, at: Instant): RunHistory {
+  const readyUntil = run.ready ? at : run.readyUntil;
   switch (event.type) {
     case 'DaemonStarted': {
       const { epoch, previousRun, build, configHash, modelHash } = event.data;
       const recent = run.crashesFoundAt.filter((earlier) => earlier > at - HOUR_MS);
-      return { epoch, running: true, identity: `${build} ${configHash} ${modelHash}`, lastEventAt: at, crashesFoundAt: previousRun === 'crashed' ? [...recent, at] : recent };
+      return { ...run, epoch, running: true, ready: false, startedIdentity: `${build} ${configHash} ${modelHash}`, crashesFoundAt: previousRun === 'crashed' ? [...recent, at] : recent };
+    }
+    case 'EpochRaised':
+      return { ...run, epoch: event.data.epoch, readyUntil };
+    // Told by a start that went no further: it must not shorten an absence.
+    case 'ModelRejected':
+      return run;
+    case 'ReconciliationCompleted': {
+      const { outcome } = event.data;
+      const pastImported = run.pastImported || outcome !== 'failed';
+      return outcome === 'agreed' ? { ...run, pastImported, ready: true, readyIdentity: run.startedIdentity, readyUntil: at } : { ...run, pastImported, readyUntil };
     }
     case 'DaemonStopped':
-      return { ...run, running: event.data.exitCode !== 0, lastEventAt: at };
+      return { ...run, running: event.data.exitCode !== 0, readyUntil };
     default:
-      return { ...run, lastEventAt: at };
+      return run.ready ? { ...run, readyUntil } : run;
   }
 }
 
@@ -198,6 +231,9 @@ export function ourOpenTrade(state: DeskState, book: Book): OpenTrade | null {
   }
   return null;
 }
+
+/** Units of a trade that we did not open do not count against our own limits' causes. */
+export const isForeign = (state: DeskState, trade: OpenTrade): boolean => state.foreignTradeIds.has(trade.tradeId);
 
 export const hasOurPosition = (state: DeskState): boolean => [...state.books.values()].some((book) => ourOpenTrade(state, book) !== null);
 

@@ -2,22 +2,24 @@
  * The desk, whole: `step(state, input) → state, facts, effects`. No clock, no randomness, no I/O and no promise;
  * the same inputs give the same facts, live, in a replay and in a simulation.
  */
-import type { AccountSnapshot, BrokerReadFailure } from '../broker.ts';
+import type { AccountSnapshot, BrokerReadFailure, PositionsSnapshot } from '../broker.ts';
 import type { DataOf } from '../events.ts';
 import { derivedId } from '../ids.ts';
-import { absolute, format } from '../money.ts';
+import { netUnits } from '../ledger.ts';
+import { absolute, format, subtract } from '../money.ts';
 import { CHECKS, compareWithSnapshot } from '../reconciliation.ts';
 import { decideCommand, decideRestart } from '../safety.ts';
-import { formatInstant, MINUTE_MS, plusMs, SECOND_MS } from '../time.ts';
-import type { Instant } from '../time.ts';
+import { formatInstant, plusMs, SECOND_MS } from '../time.ts';
 import { workingOrders } from '../trading.ts';
 import { awaitMinute, completedByQuote, haltOnDayLoss, instrumentOfWake, readAwaited, readHistory, takeAdvice, takeBars } from './bars.ts';
 import { Draft } from './draft.ts';
 import type { Answer, Effect, Emission, Input, Read, RunFacts } from './inputs.ts';
+import { THE_ONE_BEFORE } from './inputs.ts';
 import { readLedger, requestReconciliation, takePage } from './ledger-sync.ts';
 import { doubtIntentsAfterCrash, flattenWhatIsDue, recordDispatchDenial, recordExchange } from './orders.ts';
 import type { DeskState } from './state.ts';
-import { hasOurPosition } from './state.ts';
+import { hasOurPosition, isForeign } from './state.ts';
+import { wakeAtMinute, wakeForPositionCheck, wakeForReconciliation, wakeToRetry } from './timetable.ts';
 
 export interface Step {
   readonly state: DeskState;
@@ -25,24 +27,27 @@ export interface Step {
   readonly effects: readonly Effect[];
 }
 
-const RETRY_MS = 5 * SECOND_MS;
+/** The broker's reads lag its writes by up to half a second. */
+const SNAPSHOT_PAUSE_MS = SECOND_MS / 2;
+/** Malformed ledger reads in a row after which the broker is taken to speak another language. */
+const MALFORMED_READS_MAX = 3;
 /** Snapshots read for one reconciliation before it is called failed. */
 const SNAPSHOT_ATTEMPTS_MAX = 5;
 
 export function step(state: DeskState, input: Input): Step {
-  const draft = new Draft(state, input.now, correlationOf(input));
+  const draft = new Draft(state, input.now, correlationOf(state, input));
   take(draft, input);
   return { state: draft.state, emissions: draft.emissions, effects: draft.effects };
 }
 
-function correlationOf(input: Input): string {
+function correlationOf(state: DeskState, input: Input): string {
   switch (input.kind) {
     case 'operator':
-      return `command ${input.commandId} of ${input.command.operator.slice(0, 64)}`;
+      return `run ${state.run.epoch}: command ${input.commandId}`;
     case 'answer':
-      return input.read.what === 'snapshot' ? reconciliationIdOf(input.read) : `${input.kind} ${input.read.what}`;
+      return input.read.what === 'snapshot' ? reconciliationIdOf(input.read) : `run ${state.run.epoch}: ${input.read.what} at ${formatInstant(input.now)}`;
     default:
-      return input.kind;
+      return `run ${state.run.epoch}: ${input.kind}${input.kind === 'wake' ? ` ${input.key}` : ''} at ${formatInstant(input.now)}`;
   }
 }
 
@@ -83,14 +88,14 @@ function take(draft: Draft, input: Input): void {
 
 function start(draft: Draft, run: RunFacts): void {
   const { state, now } = draft;
-  const { lastEventAt, running, identity } = state.run;
-  const downMs = lastEventAt === null ? 0 : Math.max(0, now - lastEventAt);
-  const previousRun = lastEventAt === null ? 'none' : running ? 'crashed' : 'clean';
+  const { epoch, running, readyIdentity, readyUntil } = state.run;
+  const downMs = readyUntil === null ? 0 : Math.max(0, now - readyUntil);
+  const previousRun = epoch === 0 ? 'none' : running ? 'crashed' : 'clean';
   draft.live({
     startedAt: now,
     downMs,
-    sameIdentity: identity === `${run.build} ${run.configHash} ${run.modelHash}`,
-    downUntil: lastEventAt === null ? null : now,
+    sameIdentity: readyIdentity === `${run.build} ${run.configHash} ${run.modelHash}`,
+    downUntil: epoch === 0 ? null : now,
     policy: run,
     notReady: 'importing the ledger',
   });
@@ -109,6 +114,12 @@ function start(draft: Draft, run: RunFacts): void {
       environment: run.environment,
     },
   });
+  draft.tellAll(decideRestart(draft.state.safety, {
+    sameBuildConfigurationAndModel: draft.state.live.sameIdentity,
+    downMs,
+    crashesLastHour: draft.state.run.crashesFoundAt.length,
+    hasPosition: hasOurPosition(draft.state),
+  }, state.settings), { causedBy: THE_ONE_BEFORE });
   draft.tell({ type: 'ModelLoaded', data: { modelHash: run.modelHash, modelLabel: run.modelLabel, featureSetId: run.featureSetId, trained: run.trained } });
   doubtIntentsAfterCrash(draft);
   draft.ask({ kind: 'connectFeeds' });
@@ -119,46 +130,32 @@ function start(draft: Draft, run: RunFacts): void {
   readHistory(draft);
 }
 
-/** The first reconciliation agreed: settle the mode, then let time begin. */
+/** The first reconciliation agreed. */
 function becomeReady(draft: Draft): void {
-  const { live, safety, run, settings } = draft.state;
   draft.live({ notReady: null });
-  draft.tellAll(decideRestart(safety, {
-    sameBuildConfigurationAndModel: live.sameIdentity,
-    downMs: live.downMs,
-    crashesLastHour: run.crashesFoundAt.filter((at) => at > draft.now - 60 * MINUTE_MS).length,
-    hasPosition: hasOurPosition(draft.state),
-  }, settings));
-  draft.ask({ kind: 'wake', key: 'minute', at: nextMultiple(draft.now, MINUTE_MS) });
-  draft.ask({ kind: 'wake', key: 'positionCheck', at: nextCheck(draft.now, settings.safety.positionCheckIntervalMs) });
-  draft.ask({ kind: 'wake', key: 'reconcile', at: nextCheck(draft.now, settings.reconciliationIntervalMs) });
   flattenWhatIsDue(draft);
 }
-
-const nextMultiple = (now: Instant, intervalMs: number): Instant => plusMs(now, intervalMs - (now % intervalMs));
-
-/** Checks keep away from the minute's end, which belongs to the decision: they come 20 seconds after it. */
-const CHECK_OFFSET_MS = 20 * SECOND_MS;
-const nextCheck = (now: Instant, intervalMs: number): Instant => plusMs(nextMultiple(plusMs(now, -CHECK_OFFSET_MS), intervalMs), CHECK_OFFSET_MS);
 
 // --- time ---
 
 function wake(draft: Draft, key: string): void {
-  const { settings, live } = draft.state;
+  const { live } = draft.state;
   switch (key) {
     case 'minute':
-      draft.ask({ kind: 'wake', key, at: nextMultiple(draft.now, MINUTE_MS) });
+      wakeAtMinute(draft);
       awaitMinute(draft);
       return flattenWhatIsDue(draft);
     case 'positionCheck':
-      draft.ask({ kind: 'wake', key, at: nextCheck(draft.now, settings.safety.positionCheckIntervalMs) });
+      wakeForPositionCheck(draft);
       haltOnDayLoss(draft);
       flattenWhatIsDue(draft);
       return draft.ask({ kind: 'read', read: { what: 'positions' } });
     case 'reconcile':
-      if (live.notReady !== null) return requestReconciliation(draft, 'startup');
-      draft.ask({ kind: 'wake', key, at: nextCheck(draft.now, settings.reconciliationIntervalMs) });
-      return requestReconciliation(draft, 'interval');
+      wakeForReconciliation(draft);
+      return requestReconciliation(draft, live.notReady === null ? 'interval' : 'startup');
+    case 'snapshot':
+      if (live.snapshotToRepeat !== null) draft.ask({ kind: 'read', read: live.snapshotToRepeat });
+      return draft.live({ snapshotToRepeat: null });
     case 'history':
       return readHistory(draft);
     case 'ledger':
@@ -189,34 +186,50 @@ function feedChanged(draft: Draft, input: Extract<Input, { kind: 'feed' }>): voi
 // --- answers of the broker ---
 
 function answered(draft: Draft, read: Read, answer: Answer): void {
+  if (draft.state.live.failures.has(read.what)) {
+    const failures = new Map(draft.state.live.failures);
+    failures.delete(read.what);
+    draft.live({ failures });
+  }
   if (read.what === 'transactions' && answer.what === 'transactions') return takePage(draft, answer.page);
   if (read.what === 'bars' && answer.what === 'bars') return takeBars(draft, read.instrument, answer.bars, read.purpose);
   if (read.what === 'snapshot' && answer.what === 'snapshot') return takeSnapshot(draft, read, answer.snapshot);
-  if (read.what === 'positions' && answer.what === 'positions') {
-    const limit = draft.state.settings.safety.positionUnitsMax;
-    for (const { instrument, units } of answer.snapshot.positions) {
-      if (!(absolute(units) <= limit)) draft.halt('positionLimit', `the broker shows ${format(units)} units of ${instrument}, ${format(limit)} allowed`);
-    }
-    if (answer.snapshot.lastTransactionId > draft.state.ledger.lastTransactionId) readLedger(draft);
-    return flattenWhatIsDue(draft);
-  }
+  if (read.what === 'positions' && answer.what === 'positions') return takePositions(draft, answer.snapshot);
   throw new Error(`an answer about ${answer.what} to a question about ${read.what}`);
 }
 
-/** A failed read is evidence of nothing: it is asked again, and what depends on it waits. */
+/** The broker's own position against the limit, what others hold taken out; both must speak of the same ledger id. */
+function takePositions(draft: Draft, snapshot: PositionsSnapshot): void {
+  const { ledger, books, settings } = draft.state;
+  if (snapshot.lastTransactionId > ledger.lastTransactionId) readLedger(draft);
+  if (snapshot.lastTransactionId !== ledger.lastTransactionId) return;
+  const limit = settings.safety.positionUnitsMax;
+  for (const { instrument, units } of snapshot.positions) {
+    if (!books.has(instrument)) continue;
+    const ours = subtract(units, netUnits(ledger, instrument, (trade) => isForeign(draft.state, trade)));
+    if (!(absolute(ours) <= limit)) draft.halt('positionLimit', `the broker shows ${format(ours)} units of ${instrument}, ${format(limit)} allowed`);
+  }
+  flattenWhatIsDue(draft);
+}
+
+/** A failed read is evidence of nothing: it is asked again, and what depends on it waits. Told once for an outage. */
 function readFailed(draft: Draft, read: Read, failure: BrokerReadFailure, detail: string): void {
+  const failures = (draft.state.live.failures.get(read.what) ?? 0) + 1;
+  draft.live({ failures: new Map(draft.state.live.failures).set(read.what, failures) });
+  if (failures === 1) draft.tell({ type: 'AlertRaised', data: { code: `${read.what}Unread`, severity: 'warning', detail: detail.slice(0, 2_000) } });
   if (failure === 'unauthorised') draft.halt('authentication', detail);
   switch (read.what) {
     case 'transactions':
       draft.live({ ledgerReadPending: false });
-      return draft.ask({ kind: 'wake', key: 'ledger', at: plusMs(draft.now, RETRY_MS) });
+      if (failure === 'malformed' && failures >= MALFORMED_READS_MAX) draft.halt('unknownSchema', detail);
+      return wakeToRetry(draft, 'ledger', failures);
     case 'snapshot':
       return completeReconciliation(draft, read, null, 'failed', 0, detail);
     case 'bars':
-      if (read.purpose === 'history') draft.ask({ kind: 'wake', key: 'history', at: plusMs(draft.now, RETRY_MS) });
-      return draft.tell({ type: 'AlertRaised', data: { code: 'candlesFailed', severity: 'warning', detail: detail.slice(0, 2_000) } });
+      if (read.purpose === 'history') wakeToRetry(draft, 'history', failures);
+      return;
     case 'positions':
-      return draft.tell({ type: 'AlertRaised', data: { code: 'positionsFailed', severity: 'warning', detail: detail.slice(0, 2_000) } });
+      return;
   }
 }
 
@@ -231,7 +244,8 @@ function takeSnapshot(draft: Draft, read: SnapshotRead, snapshot: AccountSnapsho
     draft.live({ brokerTransactionId: Math.max(draft.state.live.brokerTransactionId, snapshot.lastTransactionId) });
     if (read.attempt >= SNAPSHOT_ATTEMPTS_MAX) return completeReconciliation(draft, read, null, 'failed', 0, `snapshot at ${snapshot.lastTransactionId}, ledger at ${ledger.lastTransactionId}, after ${read.attempt} reads`);
     if (snapshot.lastTransactionId > ledger.lastTransactionId) readLedger(draft);
-    return draft.ask({ kind: 'read', read: { ...read, attempt: read.attempt + 1 } });
+    draft.live({ snapshotToRepeat: { ...read, attempt: read.attempt + 1 } });
+    return draft.ask({ kind: 'wake', key: 'snapshot', at: plusMs(draft.now, SNAPSHOT_PAUSE_MS) });
   }
   const ourTradeIds = new Set([...books.values()].flatMap((book) => [...book.trading.ourTradeIds]));
   const found = compareWithSnapshot(ledger, snapshot, { accountId: settings.accountId, currency: settings.homeCurrency, ourTradeIds });
@@ -239,14 +253,11 @@ function takeSnapshot(draft: Draft, read: SnapshotRead, snapshot: AccountSnapsho
   for (const discrepancy of found) draft.tell({ type: 'DiscrepancyDetected', data: { reconciliationId, ...discrepancy } }, { actor: 'reconciler' });
   completeReconciliation(draft, read, ledger.lastTransactionId, found.length === 0 ? 'agreed' : 'differed', found.length, null);
   if (found.length > 0) draft.halt('discrepancy', found.map((entry) => `${entry.kind} ${entry.subject}: here ${entry.local}, broker ${entry.broker}`).join('; '));
-  if (draft.state.live.notReady !== null) {
-    if (found.length === 0) becomeReady(draft);
-    else draft.ask({ kind: 'wake', key: 'reconcile', at: nextMultiple(draft.now, settings.reconciliationIntervalMs) });
-  }
+  if (draft.state.live.notReady !== null && found.length === 0) becomeReady(draft);
 }
 
 function completeReconciliation(draft: Draft, read: SnapshotRead, transactionId: number | null, outcome: DataOf<'ReconciliationCompleted'>['outcome'], discrepancies: number, detail: string | null): void {
-  draft.live({ reconciliationPending: false, ...(outcome === 'failed' ? {} : { discrepancies }), ...(outcome === 'agreed' ? { lastAgreedAt: draft.now } : {}) });
+  draft.live({ reconciliationPending: false, ...(outcome === 'failed' ? {} : { discrepancies }), ...(outcome === 'failed' ? {} : { lastAgreedAt: outcome === 'agreed' ? draft.now : null }) });
   draft.tell({
     type: 'ReconciliationCompleted',
     data: {
@@ -261,7 +272,7 @@ function completeReconciliation(draft: Draft, read: SnapshotRead, transactionId:
       detail: detail?.slice(0, 2_000) ?? null,
     },
   }, { actor: 'reconciler' });
-  if (outcome === 'failed' && draft.state.live.notReady !== null) draft.ask({ kind: 'wake', key: 'reconcile', at: plusMs(draft.now, RETRY_MS) });
+  if (outcome === 'failed' && draft.state.live.notReady !== null) wakeToRetry(draft, 'reconcile', Math.max(1, draft.state.live.failures.get('snapshot') ?? 1));
 }
 
 // --- operators ---
@@ -276,5 +287,5 @@ function obey(draft: Draft, input: Extract<Input, { kind: 'operator' }>): void {
   }, settings);
   draft.tellAll(events, { actor: `operator ${input.command.operator.slice(0, 64)}` });
   draft.ask({ kind: 'reply', commandId: input.commandId, result: { accepted, message } });
-  if (live.notReady === null) flattenWhatIsDue(draft);
+  if (live.ledgerWhole) flattenWhatIsDue(draft);
 }

@@ -25,7 +25,7 @@ type Running = Exclude<Effect, { readonly kind: 'wake' | 'shutdown' }>;
 export function liveLaneOf(effect: Running): string {
   switch (effect.kind) {
     case 'read':
-      return effect.read.what === 'bars' ? 'bars' : 'ledger';
+      return effect.read.what;
     case 'dispatch':
       return effect.request.method === 'POST' ? 'open' : 'close';
     default:

@@ -4,7 +4,8 @@
  */
 import type { Clock } from '../../domain/clock.ts';
 import type { Emission } from '../../domain/desk/inputs.ts';
-import { CATALOGUE } from '../../domain/events.ts';
+import { THE_ONE_BEFORE } from '../../domain/desk/inputs.ts';
+import { CATALOGUE, parseEvent } from '../../domain/events.ts';
 import { derivedId, streamOf } from '../../domain/ids.ts';
 import type { EventDraft, EventStore, LogHead, RecordedEvent, StreamAppend, StreamName } from '../../domain/log.ts';
 import { StoreError } from '../../domain/log.ts';
@@ -49,7 +50,7 @@ export class Journal {
     let previousId: string | null = null;
     for (const emission of emissions) {
       const stream = streamOf(emission.event, this.#options.accountId, this.#options.deployment, emission.instrument);
-      const draft = this.#draft(emission, previousId);
+      const draft = this.#draft(emission, stream, previousId);
       previousId = draft.id;
       const revision = this.#revisions.get(stream) ?? -1;
       const last = batch.at(-1);
@@ -64,7 +65,8 @@ export class Journal {
     return outcome.events;
   }
 
-  #draft(emission: Emission, previousId: string | null): EventDraft {
+  /** @throws EventFormatError for a fact that the catalogue would refuse when it is read back. */
+  #draft(emission: Emission, stream: StreamName, previousId: string | null): EventDraft {
     const { event } = emission;
     const { clock, accountId, deployment, build, configHash, modelHash } = this.#options;
     const now = clock.now();
@@ -72,16 +74,18 @@ export class Journal {
       this.#epoch = event.data.epoch;
       this.#runId = derivedId('run', accountId, deployment, String(event.data.epoch), formatInstant(now));
     }
+    if (event.type === 'EpochRaised') this.#epoch = event.data.epoch;
+    const data = parseEvent(event.type, CATALOGUE[event.type].version, event.data, `an event on its way to ${stream}`).data;
     this.#sequence += 1;
     return {
       id: emission.id ?? derivedId('event', this.#runId, String(this.#sequence)),
       type: event.type,
       schemaVersion: CATALOGUE[event.type].version,
-      data: event.data,
+      data,
       metadata: {
         sequence: this.#sequence,
         correlationId: emission.correlationId,
-        causationId: emission.causedBy ?? previousId,
+        causationId: emission.causedBy === THE_ONE_BEFORE ? previousId : emission.causedBy,
         occurredAt: formatInstant(emission.occurredAt),
         recordedAt: formatInstant(now),
         monotonicNs: String(clock.monotonicNs()),

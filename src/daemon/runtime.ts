@@ -119,6 +119,8 @@ export class Runtime {
   }
 
   #start(effect: Effect): void {
+    // Whatever ended the desk, nothing more leaves it.
+    if (this.#end !== null) return;
     switch (effect.kind) {
       case 'shutdown':
         return this.end(effect.exitCode, effect.reason);
@@ -135,7 +137,7 @@ export class Runtime {
 
   async #perform(effect: Running): Promise<void> {
     try {
-      await this.#options.perform(effect, this);
+      if (this.#end === null) await this.#options.perform(effect, this);
     } catch (error) {
       this.#break(error);
     } finally {
