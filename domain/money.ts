@@ -58,7 +58,6 @@ export const ratio = (text: string, field = 'ratio'): Ratio => parseScaled(text,
 export const ZERO_MONEY = 0n as Money;
 export const ZERO_UNITS = 0n as Units;
 export const ZERO_PIPS = 0n as Pips;
-export const ONE_RATIO = SCALE as Ratio;
 
 /** Adds values of one kind. */
 export const add = <T extends AnyScaled>(left: T, right: T): T => ((left as bigint) + (right as bigint)) as T;

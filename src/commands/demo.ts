@@ -48,6 +48,8 @@ function childEnvironment(broker: BrokerAddress | null): NodeJS.ProcessEnv {
   const { RECKONER_BARS: _bars, RECKONER_INSTRUMENT: instrument, RECKONER_SPREAD_PIPS: _spread, ...rest } = process.env;
   if (broker === null) return rest;
   return {
+    // The report is the demo's output; the daemon speaks up only when something is wrong.
+    RECKONER_LOGGING_LEVEL: 'error',
     ...rest,
     RECKONER_BROKER_REST_URL: broker.rest,
     RECKONER_BROKER_STREAM_URL: broker.stream,
