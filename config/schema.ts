@@ -112,10 +112,10 @@ const safety = z.strictObject({
   dailyLossMoney: decimal({ above: '0' }).default('1').describe('Loss of a trading day (17:00 New York), in account currency, that halts.'),
   dailyLossPips: decimal({ above: '0' }).default('100').describe('Loss of a trading day, in pips, that halts.'),
   tradeLossMoney: decimal({ above: '0' }).default('0.25').describe('What one trade may cost at worst, in account currency: units stopped out with the gap behind the stop must fit below.'),
-  ordersPerHourMax: integer(1, 10_000).default(4).describe('Opening orders in any hour.'),
-  ordersPerDayMax: integer(1, 100_000).default(20).describe('Opening orders in any 24 hours.'),
+  ordersPerHourMax: integer(1, 10_000).default(4).describe('Orders meant in any hour, closes included, above which nothing is opened.'),
+  ordersPerDayMax: integer(1, 100_000).default(20).describe('Orders meant in any 24 hours, closes included, above which nothing is opened.'),
   slippageShareMax: decimal({ max: '1' }).default('0.1').describe('Slippage, as a share of the price bound’s distance, above which a fill counts as a strike.'),
-  slippageStrikesMax: integer(1, 100).default(3).describe('Strikes in a row that halt.'),
+  slippageStrikesMax: integer(1, 100).default(3).describe('Strikes since the last arming that halt.'),
   positionCheckIntervalMs: integer(1_000, 600_000).default(30_000).describe('While a position is open its size is compared with the broker’s this often.'),
   restart: z
     .strictObject({

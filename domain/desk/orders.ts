@@ -202,7 +202,7 @@ function mayTryClosing(state: DeskState, book: Book, tradeId: string, now: Insta
   const attempts = [...book.trading.orders.values()].filter((order) => order.leg === 'close' && order.tradeId === tradeId);
   const last = attempts.at(-1);
   if (last === undefined) return true;
-  const waitMs = Math.min(REFUSED_CLOSE_WAIT_MS_MAX, MINUTE_MS * 2 ** Math.min(attempts.length, 10));
+  const waitMs = Math.min(REFUSED_CLOSE_WAIT_MS_MAX, MINUTE_MS * 2 ** Math.min(attempts.length - 1, 10));
   const quote = state.live.quotes.get(book.settings.instrument.name);
   const priced = quote?.tradeable === true && quote.at > last.intendedAt && now - last.intendedAt >= MINUTE_MS;
   return priced || now - last.intendedAt >= waitMs;

@@ -37,6 +37,8 @@ const SNAPSHOT_ATTEMPTS_MAX = 5;
 export function step(state: DeskState, input: Input): Step {
   const draft = new Draft(state, input.now, correlationOf(state, input));
   take(draft, input);
+  // A halt that flattens does so at once, whatever told of it.
+  if (draft.state.safety !== state.safety && draft.state.safety.mode === 'HALTED' && draft.state.live.ledgerWhole) flattenWhatIsDue(draft);
   return { state: draft.state, emissions: draft.emissions, effects: draft.effects };
 }
 

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -118,12 +118,19 @@ async function brokerAccount(address: BrokerAddress): Promise<AccountSnapshot> {
   }
 }
 
-/** An earlier demo's data makes way, unless its daemon still runs. */
+/** Stands in a data directory that a demo has made: only such a one is ever emptied. */
+const MARK = 'made-by-demo';
+
+/** An earlier demo's data makes way, unless its daemon still runs; nobody else's does, whatever a variable names. */
 async function prepareDirectory(dataDirectory: string, socketPath: string): Promise<string> {
   const running = await fetchStatus(socketPath).then(() => true, () => false);
   if (running) throw new UsageError(`a demo daemon is still running in ${dataDirectory}: stop it first`);
+  if (existsSync(dataDirectory) && readdirSync(dataDirectory).length > 0 && !existsSync(join(dataDirectory, MARK))) {
+    throw new UsageError(`${dataDirectory} holds data that no demo has made, and a demo begins with an empty directory: unset RECKONER_DEPLOYMENT_DATA_DIRECTORY, or move that data away`);
+  }
   rmSync(dataDirectory, { recursive: true, force: true });
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
+  writeFileSync(join(dataDirectory, MARK), 'The next demo deletes this directory.\n');
   const tokenFile = join(dataDirectory, 'token');
   writeFileSync(tokenFile, `${randomBytes(24).toString('hex')}\n`, { mode: 0o600 });
   return tokenFile;

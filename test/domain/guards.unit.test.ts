@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest';
+import type { Quote } from '../../domain/broker.ts';
+import { OANDA_CALENDAR } from '../../domain/calendar.ts';
+import type { OpeningFacts } from '../../domain/guards.ts';
+import { judgeOpening } from '../../domain/guards.ts';
+import { money, pips, price, units } from '../../domain/money.ts';
+import { initialSafety } from '../../domain/safety.ts';
+import type { Safety } from '../../domain/safety.ts';
+import { DAY_MS, HOUR_MS, parseInstant, plusMs } from '../../domain/time.ts';
+import type { Instant } from '../../domain/time.ts';
+import { EUR_USD } from './scripted-broker.ts';
+import { LIMITS } from './settings.ts';
+
+const NOW = parseInstant('2026-01-06T15:00:00Z');
+const ARMED: Safety = { ...initialSafety, mode: 'ARMED' };
+const quote = (change: Partial<Quote> = {}): Quote => ({ instrument: EUR_USD, bid: price('1.10000'), ask: price('1.10010'), at: NOW, tradeable: true, ...change });
+const orders = (...agoMs: readonly number[]): Safety => ({ ...ARMED, intendedAt: agoMs.map((ms) => plusMs(NOW, -ms)) });
+
+/** Facts on which every guard passes. */
+const FINE: OpeningFacts = {
+  now: NOW, safety: ARMED, limits: { ...LIMITS, ordersPerHourMax: 3, ordersPerDayMax: 4 }, calendar: OANDA_CALENDAR, fridayFlattenMinute: 16 * 60 + 30, pipLocation: -4,
+  orderUnits: units('1000'), positionUnits: units('0'), openingOrders: 0, quote: quote(), dayLossMoney: money('0'), dayLossPips: pips('0'), foreignTrades: 0, notReady: null,
+  unsound: null, decidedOnTransactionId: 7, brokerTransactionId: 7,
+};
+
+const verdictOf = (guard: string, change: Partial<OpeningFacts>) => judgeOpening({ ...FINE, ...change }).verdicts.find((verdict) => verdict.guard === guard)!;
+const at = (text: string): { readonly now: Instant; readonly quote: Quote } => ({ now: parseInstant(text), quote: quote({ at: parseInstant(text) }) });
+
+describe('the guards of an opening order', () => {
+  test('pass together on facts that are fine, and every verdict is recorded', () => {
+    const { verdicts, deniedBy } = judgeOpening(FINE);
+    expect(deniedBy).toBeNull();
+    expect(verdicts.map(({ guard }) => guard)).toEqual([
+      'mode', 'ready', 'sound', 'foreignTrade', 'orderUnits', 'positionUnits', 'oneOpening', 'stateMoved', 'marketOpen', 'weekend', 'quoteAge', 'spread',
+      'dailyLossMoney', 'dailyLossPips', 'ordersPerHour', 'ordersPerDay', 'slippageStrikes',
+    ]);
+    expect(verdicts.every(({ passed }) => passed)).toBe(true);
+  });
+
+  test('name the first that denies, and still record what all the others saw', () => {
+    const { verdicts, deniedBy } = judgeOpening({ ...FINE, quote: null, notReady: 'importing', dayLossMoney: money('99') });
+    expect(deniedBy).toBe('ready');
+    expect(verdicts.filter(({ passed }) => !passed).map(({ guard }) => guard)).toEqual(['ready', 'marketOpen', 'quoteAge', 'spread', 'dailyLossMoney']);
+    expect(verdicts).toHaveLength(17);
+  });
+
+  /** Each guard: the facts at its limit, and one step beyond. */
+  test.each<readonly [string, Partial<OpeningFacts>, Partial<OpeningFacts>]>([
+    ['mode', {}, { safety: { ...ARMED, mode: 'OBSERVING' } }],
+    ['mode', {}, { safety: { ...ARMED, mode: 'REDUCING' } }],
+    ['mode', {}, { safety: { ...ARMED, mode: 'HALTED' } }],
+    ['ready', {}, { notReady: 'importing the ledger' }],
+    ['sound', {}, { unsound: 'pricing stream down' }],
+    ['foreignTrade', { foreignTrades: 0 }, { foreignTrades: 1 }],
+    ['orderUnits', { orderUnits: units('-1000') }, { orderUnits: units('-1000.0000000001') }],
+    ['orderUnits', { orderUnits: units('1000') }, { orderUnits: units('1000.0000000001') }],
+    ['positionUnits', { orderUnits: units('400'), positionUnits: units('600') }, { orderUnits: units('400'), positionUnits: units('601') }],
+    ['positionUnits', { orderUnits: units('-400'), positionUnits: units('-600') }, { orderUnits: units('-400'), positionUnits: units('-601') }],
+    ['oneOpening', { openingOrders: 0 }, { openingOrders: 1 }],
+    ['stateMoved', {}, { brokerTransactionId: 8 }],
+    ['marketOpen', at('2026-01-06T21:58:59.999Z'), at('2026-01-06T21:59:00Z')],
+    ['marketOpen', at('2026-01-06T22:05:00Z'), at('2026-01-06T22:04:59.999Z')],
+    ['marketOpen', {}, { quote: quote({ tradeable: false }) }],
+    ['weekend', at('2026-01-09T21:29:59.999Z'), at('2026-01-09T21:30:00Z')],
+    ['quoteAge', { quote: quote({ at: plusMs(NOW, -5_000) }) }, { quote: quote({ at: plusMs(NOW, -5_001) }) }],
+    ['quoteAge', { quote: quote({ at: plusMs(NOW, 5_000) }) }, { quote: quote({ at: plusMs(NOW, 5_001) }) }],
+    ['spread', { quote: quote({ ask: price('1.10040') }) }, { quote: quote({ ask: price('1.100400001') }) }],
+    ['spread', { quote: quote({ ask: price('1.10000') }) }, { quote: quote({ ask: price('1.09999') }) }],
+    ['dailyLossMoney', { dayLossMoney: money('19.9999') }, { dayLossMoney: money('20') }],
+    ['dailyLossPips', { dayLossPips: pips('99.9') }, { dayLossPips: pips('100') }],
+    ['ordersPerHour', { safety: orders(HOUR_MS, HOUR_MS - 1, 0) }, { safety: orders(HOUR_MS - 1, 1, 0) }],
+    ['ordersPerDay', { safety: orders(DAY_MS, DAY_MS - 1, HOUR_MS, HOUR_MS) }, { safety: orders(DAY_MS - 1, HOUR_MS, HOUR_MS, HOUR_MS) }],
+    ['slippageStrikes', { safety: { ...ARMED, slippageStrikes: 2 } }, { safety: { ...ARMED, slippageStrikes: 3 } }],
+  ])('%s passes at its limit and denies one step beyond', (guard, allowed, beyond) => {
+    expect(verdictOf(guard, allowed).passed).toBe(true);
+    expect(judgeOpening({ ...FINE, ...beyond }).deniedBy).toBe(guard);
+  });
+
+  test.each<readonly [string, Partial<OpeningFacts>]>([
+    ['foreignTrade', { foreignTrades: Number.NaN }],
+    ['oneOpening', { openingOrders: Number.NaN }],
+    ['stateMoved', { brokerTransactionId: Number.NaN }],
+    ['stateMoved', { decidedOnTransactionId: Number.NaN, brokerTransactionId: Number.NaN }],
+    ['quoteAge', { quote: quote({ at: Number.NaN as Instant }) }],
+    ['quoteAge', { quote: null }],
+    ['quoteAge', { limits: { ...LIMITS, quoteAgeMsMax: Number.NaN } }],
+    ['spread', { quote: null }],
+    ['marketOpen', { quote: null }],
+    ['ordersPerHour', { limits: { ...LIMITS, ordersPerHourMax: Number.NaN } }],
+    ['ordersPerDay', { limits: { ...LIMITS, ordersPerDayMax: Number.NaN } }],
+    ['slippageStrikes', { safety: { ...ARMED, slippageStrikes: Number.NaN } }],
+  ])('%s denies what is missing or is no number', (guard, change) => {
+    expect(verdictOf(guard, change).passed).toBe(false);
+  });
+
+  test('say what they saw, what they allow and what is left, negative when it is exceeded', () => {
+    expect(verdictOf('spread', {})).toEqual({ guard: 'spread', passed: true, value: '1', limit: '4', distance: '3' });
+    expect(verdictOf('dailyLossMoney', { dayLossMoney: money('25') })).toEqual({ guard: 'dailyLossMoney', passed: false, value: '25', limit: '20', distance: '-5' });
+    expect(verdictOf('quoteAge', { quote: null })).toEqual({ guard: 'quoteAge', passed: false, value: 'no quote', limit: '5000', distance: null });
+    expect(verdictOf('marketOpen', { quote: quote({ tradeable: false }) }).value).toBe('calendar open, quote halted');
+  });
+
+  test('let a position be held over the weekend only by configuration', () => {
+    expect(verdictOf('weekend', { ...at('2026-01-09T21:45:00Z'), fridayFlattenMinute: null }).passed).toBe(true);
+  });
+});

@@ -1,0 +1,115 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Json } from '../../domain/canonical.ts';
+import { CanonicalError, canonicalJson } from '../../domain/canonical.ts';
+import type { DomainEvent } from '../../domain/events.ts';
+import { CATALOGUE, EventFormatError, parseEvent } from '../../domain/events.ts';
+import { clientOrderIdOf, decisionIdOf, derivedId, epochOfTag, epochTag, flattenOrderIdOf, slotIdOf, streamOf } from '../../domain/ids.ts';
+import { InstrumentError, instrumentName, usualInstrument } from '../../domain/instruments.ts';
+import { parseInstant, plusMs } from '../../domain/time.ts';
+import { ACCOUNT, EUR_USD } from './scripted-broker.ts';
+
+describe('canonical JSON', () => {
+  test('sorts keys, leaves out what is undefined, and has no blanks', () => {
+    expect(canonicalJson({ b: [1, 'x', null], a: { z: true, y: undefined }, 'ä': -0 })).toBe('{"a":{"z":true},"b":[1,"x",null],"ä":0}');
+  });
+
+  test('is one text for one value, whatever the order it was built in', () => {
+    const json: fc.Arbitrary<Json> = fc.letrec<{ value: Json }>((tie) => ({
+      value: fc.oneof({ depthSize: 'small' }, fc.string(), fc.maxSafeInteger(), fc.boolean(), fc.constant(null), fc.array(tie('value')), fc.dictionary(fc.string(), tie('value'))),
+    })).value;
+    const reversed = (value: Json): Json => {
+      if (Array.isArray(value)) return value.map((item: Json) => reversed(item));
+      if (typeof value !== 'object' || value === null) return value;
+      return Object.fromEntries(Object.entries(value).reverse().map(([key, item]) => [key, reversed(item as Json)]));
+    };
+    fc.assert(fc.property(json, (value) => {
+      const text = canonicalJson(value);
+      expect(canonicalJson(reversed(value))).toBe(text);
+      expect(canonicalJson(JSON.parse(text) as Json)).toBe(text);
+    }), { seed: 8 });
+  });
+
+  test.each([0.1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('refuses %d: decimals are strings', (value) => {
+    expect(() => canonicalJson({ value })).toThrow(CanonicalError);
+  });
+
+  test('refuses to nest deeper than 32', () => {
+    const nested = (depth: number): Json => (depth === 0 ? 1 : [nested(depth - 1)]);
+    expect(canonicalJson(nested(32))).toHaveLength(65);
+    expect(() => canonicalJson(nested(33))).toThrow(CanonicalError);
+  });
+});
+
+describe('computed names', () => {
+  const bar = parseInstant('2026-01-06T15:00:00Z');
+  const decision = decisionIdOf(ACCOUNT, EUR_USD, bar);
+
+  test('are a storage format: these must never change', () => {
+    expect([decision, clientOrderIdOf(decision, 'open'), clientOrderIdOf(decision, 'close'), flattenOrderIdOf(ACCOUNT, '4', bar)]).toMatchInlineSnapshot(`
+      [
+        "3a176d65-4b64-5483-8bdd-ed216aa8849e",
+        "ff9b504c-c7a1-5901-aaae-f529461832f0",
+        "312b8915-479c-55e8-b213-46c2c0f14c93",
+        "070f372d-6cac-5479-b1a6-82725c7ff1dd",
+      ]
+    `);
+    expect([slotIdOf(ACCOUNT, EUR_USD), epochTag(7)]).toEqual(['reckoner:101-001-1-001:EUR_USD:slot0', 'reckoner:epoch:7']);
+  });
+
+  test('are the same for the same thing and different for another', () => {
+    expect(decisionIdOf(ACCOUNT, EUR_USD, bar)).toBe(decision);
+    const others = [decisionIdOf('101-001-1-002', EUR_USD, bar), decisionIdOf(ACCOUNT, instrumentName('GBP_USD'), bar), decisionIdOf(ACCOUNT, EUR_USD, plusMs(bar, 60_000)), clientOrderIdOf(decision, 'open'), clientOrderIdOf(decision, 'close'), decision];
+    expect(new Set(others).size).toBe(6);
+  });
+
+  test('read an epoch out of our own tags and nobody else’s', () => {
+    expect(['reckoner:epoch:0', 'reckoner:epoch:12', 'reckoner:epoch:', 'reckoner:epoch:-1', 'xreckoner:epoch:1', 'reckoner:epoch:1x', 'reckoner:epoch:1234567890', ''].map(epochOfTag))
+      .toEqual([0, 12, null, null, null, null, null, null]);
+  });
+
+  test('find the stream of an event, and refuse one that needs an instrument and has none', () => {
+    const halted: DomainEvent = { type: 'TradingHalted', data: { cause: 'x', detail: '', disposition: 'hold', actor: 'daemon' } };
+    const connected: DomainEvent = { type: 'FeedConnected', data: { feed: 'pricing' } };
+    const submitted: DomainEvent = { type: 'OrderSubmitted', data: { clientOrderId: derivedId('x'), status: 201, requestId: null } };
+    const gap: DomainEvent = { type: 'MarketGapDetected', data: { instrument: 'EUR_USD', from: '2026-01-06T15:00:00Z', until: '2026-01-06T15:01:00Z', openMinutes: 1, cause: 'noTicks' } };
+    expect([halted, connected].map((event) => streamOf(event, ACCOUNT, 'demo', null))).toEqual(['safety-101-001-1-001', 'daemon-demo']);
+    expect([submitted, gap].map((event) => streamOf(event, ACCOUNT, 'demo', EUR_USD))).toEqual(['trading-101-001-1-001.EUR_USD', 'bars-oanda.EUR_USD.M1']);
+    expect(() => streamOf(submitted, ACCOUNT, 'demo', null)).toThrow('OrderSubmitted needs an instrument');
+  });
+});
+
+describe('instruments', () => {
+  test('have the usual shape, and another for yen', () => {
+    expect(usualInstrument('EUR_USD')).toMatchObject({ base: 'EUR', quote: 'USD', pipLocation: -4, displayPrecision: 5 });
+    expect(usualInstrument('GBP_JPY')).toMatchObject({ base: 'GBP', quote: 'JPY', pipLocation: -2, displayPrecision: 3 });
+  });
+
+  test.each(['', 'EURUSD', 'eur_usd', 'EUR/USD', 'EUR_USD '])('are not called %j', (text) => {
+    expect(() => instrumentName(text)).toThrow(InstrumentError);
+  });
+});
+
+describe('the catalogue of events', () => {
+  test('is a storage format: these names and versions stay readable', () => {
+    const kept: { readonly [category: string]: readonly string[] } = {
+      bars: ['MarketBarBackfilled', 'MarketBarClosed', 'MarketGapDetected'],
+      ledger: ['BrokerExchangeRecorded', 'BrokerTransactionRecorded', 'ForeignTradeObserved'],
+      trading: ['DecisionMade', 'DecisionSkipped', 'OrderAbandoned', 'OrderAccepted', 'OrderCancelled', 'OrderDenied', 'OrderFilled', 'OrderIntended', 'OrderOutcomeUnknown', 'OrderRejected', 'OrderSubmitted', 'PositionAdjusted'],
+      reconciliation: ['DiscrepancyDetected', 'ReconciliationCompleted'],
+      safety: ['ControlAccess', 'TradingArmed', 'TradingDisarmed', 'TradingHalted', 'TradingObserving', 'TradingReducing', 'TradingResumed'],
+      daemon: ['AlertRaised', 'DaemonStarted', 'DaemonStopped', 'EpochRaised', 'FeedConnected', 'FeedDisconnected', 'ModelLoaded', 'ModelRejected'],
+    };
+    const known = Object.entries(CATALOGUE).map(([type, { category, version }]) => `${category} ${type} ${version}`);
+    expect(known).toEqual(expect.arrayContaining(Object.entries(kept).flatMap(([category, types]) => types.map((type) => `${category} ${type} 1`))));
+  });
+
+  test('reads what it wrote and refuses the rest, with the place and the field', () => {
+    expect(parseEvent('TradingObserving', 1, { cause: 'flat' }, 'safety-x@4')).toEqual({ type: 'TradingObserving', data: { cause: 'flat' } });
+    expect(() => parseEvent('Unheard', 1, {}, 'safety-x@4')).toThrow('safety-x@4: this build does not know the event type "Unheard"');
+    expect(() => parseEvent('toString', 1, {}, 'safety-x@4')).toThrow(EventFormatError);
+    expect(() => parseEvent('TradingObserving', 2, { cause: 'flat' }, 'safety-x@4')).toThrow('schema version 2, this build reads 1');
+    expect(() => parseEvent('TradingObserving', 1, { cause: 'flat', more: 1 }, 'safety-x@4')).toThrow(/safety-x@4: TradingObserving is malformed: .*more/);
+    expect(() => parseEvent('OrderSubmitted', 1, { clientOrderId: 'x', status: 201, requestId: null }, 'trading-x@9')).toThrow(/clientOrderId/);
+  });
+});

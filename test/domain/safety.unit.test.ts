@@ -1,0 +1,163 @@
+import { describe, expect, test } from 'vitest';
+import type { DataOf, DomainEvent, Mode } from '../../domain/events.ts';
+import { MODES } from '../../domain/events.ts';
+import type { CommandFacts, OperatorCommand, RestartFacts, Safety } from '../../domain/safety.ts';
+import { decideByPosition, decideCommand, decideRestart, evolveSafety, halt, initialSafety, ordersLastDay, ordersLastHour } from '../../domain/safety.ts';
+import { HALT_CAUSES } from '../../domain/settings.ts';
+import { DAY_MS, HOUR_MS, parseInstant, plusMs } from '../../domain/time.ts';
+import type { Instant } from '../../domain/time.ts';
+import { LIMITS, SETTINGS } from './settings.ts';
+
+const AT = parseInstant('2026-01-06T15:00:00Z');
+const inMode = (mode: Mode): Safety => ({ ...initialSafety, mode, disposition: mode === 'HALTED' ? 'hold' : null });
+const READY: CommandFacts = { ready: true, notReadyReason: '', hasPosition: false, unresolvedForeignTrades: 0 };
+const command = (verb: OperatorCommand['verb'], change: Partial<OperatorCommand> = {}): OperatorCommand => ({ verb, operator: 'mara', reason: 'a test', ...change });
+const evolve = (safety: Safety, events: readonly DomainEvent[], at: Instant = AT): Safety => events.reduce((folded, event) => evolveSafety(folded, event, at, LIMITS), safety);
+const filledWith = (slippageShare: string | null): DomainEvent => ({ type: 'OrderFilled', data: { slippageShare } as DataOf<'OrderFilled'> });
+const INTENDED: DomainEvent = { type: 'OrderIntended', data: {} as DataOf<'OrderIntended'> };
+
+describe('an operator command', () => {
+  /** For each verb and mode: what is accepted, and the mode that follows without and with a position. */
+  const TABLE: readonly (readonly [OperatorCommand['verb'], Mode, boolean, Mode, Mode])[] = [
+    ['arm', 'OBSERVING', true, 'ARMED', 'ARMED'],
+    ['arm', 'ARMED', true, 'ARMED', 'ARMED'],
+    ['arm', 'REDUCING', true, 'ARMED', 'ARMED'],
+    ['arm', 'HALTED', false, 'HALTED', 'HALTED'],
+    ['disarm', 'OBSERVING', true, 'OBSERVING', 'REDUCING'],
+    ['disarm', 'ARMED', true, 'OBSERVING', 'REDUCING'],
+    ['disarm', 'REDUCING', true, 'OBSERVING', 'REDUCING'],
+    ['disarm', 'HALTED', false, 'HALTED', 'HALTED'],
+    ['halt', 'OBSERVING', true, 'HALTED', 'HALTED'],
+    ['halt', 'ARMED', true, 'HALTED', 'HALTED'],
+    ['halt', 'REDUCING', true, 'HALTED', 'HALTED'],
+    ['halt', 'HALTED', true, 'HALTED', 'HALTED'],
+    ['resume', 'OBSERVING', false, 'OBSERVING', 'OBSERVING'],
+    ['resume', 'ARMED', false, 'ARMED', 'ARMED'],
+    ['resume', 'REDUCING', false, 'REDUCING', 'REDUCING'],
+    ['resume', 'HALTED', true, 'OBSERVING', 'REDUCING'],
+  ];
+
+  test.each(TABLE)('%s in %s', (verb, mode, accepted, whenFlat, withPosition) => {
+    for (const hasPosition of [false, true]) {
+      const result = decideCommand(inMode(mode), command(verb), { ...READY, hasPosition }, SETTINGS);
+      expect(result.accepted).toBe(accepted);
+      expect(evolve(inMode(mode), result.events).mode).toBe(hasPosition ? withPosition : whenFlat);
+      expect(result.events.at(-1)).toEqual({ type: 'ControlAccess', data: { operator: 'mara', verb, outcome: accepted ? 'accepted' : result.message } });
+    }
+  });
+
+  test('covers every verb in every mode', () => {
+    expect(new Set(TABLE.map(([verb, mode]) => `${verb} ${mode}`)).size).toBe(4 * MODES.length);
+  });
+
+  test('to arm tells who, why and the worst loss; to arm again tells nothing but that it was asked', () => {
+    expect(decideCommand(inMode('OBSERVING'), command('arm'), READY, SETTINGS).events[0]).toEqual({ type: 'TradingArmed', data: { operator: 'mara', reason: 'a test', worstLoss: '26', currency: 'USD' } });
+    expect(decideCommand(inMode('ARMED'), command('arm'), READY, SETTINGS).events.map(({ type }) => type)).toEqual(['ControlAccess']);
+  });
+
+  test('to arm is refused while not ready and beside a foreign trade, with the remedy', () => {
+    expect(decideCommand(inMode('OBSERVING'), command('arm'), { ...READY, ready: false, notReadyReason: 'importing the ledger' }, SETTINGS)).toMatchObject({ accepted: false, message: 'not ready: importing the ledger' });
+    expect(decideCommand(inMode('OBSERVING'), command('arm'), { ...READY, unresolvedForeignTrades: 1 }, SETTINGS)).toMatchObject({ accepted: false, message: expect.stringContaining('close it first') as string });
+  });
+
+  test.each([
+    ['no name', { operator: '' }], ['a blank name', { operator: ' ' }], ['a name with a line break', { operator: 'a\nb' }], ['an endless name', { operator: 'a'.repeat(65) }],
+    ['no reason', { reason: '' }], ['a blank reason', { reason: '  ' }], ['an endless reason', { reason: 'x'.repeat(501) }],
+  ])('with %s is refused, and leaves a trace', (_what, change) => {
+    const { accepted, events } = decideCommand(inMode('OBSERVING'), command('arm', change), READY, SETTINGS);
+    expect(accepted).toBe(false);
+    expect(events.map(({ type }) => type)).toEqual(['ControlAccess']);
+  });
+
+  test('takes names of other scripts', () => {
+    expect(decideCommand(inMode('OBSERVING'), command('arm', { operator: 'Zoë Müller-Østby' }), READY, SETTINGS).accepted).toBe(true);
+  });
+});
+
+describe('a halt', () => {
+  test.each(HALT_CAUSES)('for %s does to the position what is configured', (cause) => {
+    expect(halt(inMode('ARMED'), cause, 'detail', LIMITS)).toEqual([{ type: 'TradingHalted', data: { cause, detail: 'detail', disposition: LIMITS.dispositions[cause], actor: 'daemon' } }]);
+  });
+
+  test('adds each further cause once; the strictest disposition stays', () => {
+    let safety = evolve(inMode('ARMED'), halt(inMode('ARMED'), 'foreignTrade', '', LIMITS));
+    expect(halt(safety, 'foreignTrade', '', LIMITS)).toEqual([]);
+    safety = evolve(safety, halt(safety, 'lossLimit', '', LIMITS));
+    expect(safety).toMatchObject({ cause: 'foreignTrade', disposition: 'flatten', haltCauses: ['foreignTrade', 'lossLimit'] });
+    safety = evolve(safety, halt(safety, 'discrepancy', '', LIMITS));
+    expect(safety).toMatchObject({ disposition: 'flatten', haltCauses: ['foreignTrade', 'lossLimit', 'discrepancy'] });
+    safety = evolve(safety, decideCommand(safety, command('halt'), READY, SETTINGS).events);
+    expect(safety.disposition).toBe('flatten');
+    expect(evolve(safety, [{ type: 'TradingResumed', data: { operator: 'mara', reason: 'x' } }])).toMatchObject({ mode: 'OBSERVING', haltCauses: [], disposition: null });
+  });
+
+  test('is remembered with cause, time and disposition, and cuts an endless detail', () => {
+    const halted = evolve(inMode('ARMED'), halt(inMode('ARMED'), 'overFill', 'x'.repeat(5_000), LIMITS));
+    expect(halted).toMatchObject({ mode: 'HALTED', cause: 'overFill', since: AT, disposition: 'flatten' });
+    expect(halt(inMode('ARMED'), 'overFill', 'x'.repeat(5_000), LIMITS)[0]).toMatchObject({ data: { detail: 'x'.repeat(2_000) } });
+  });
+
+  test('gives its disposition up when it ends', () => {
+    expect(evolve({ ...inMode('HALTED'), disposition: 'flatten' }, [{ type: 'TradingResumed', data: { operator: 'mara', reason: 'x' } }])).toMatchObject({ mode: 'OBSERVING', disposition: null });
+  });
+});
+
+describe('a restart', () => {
+  const SAME: RestartFacts = { sameBuildConfigurationAndModel: true, downMs: 299_999, crashesLastHour: 2, hasPosition: false };
+  const modeAfter = (mode: Mode, change: Partial<RestartFacts>): Mode => evolve(inMode(mode), decideRestart(inMode(mode), { ...SAME, ...change }, SETTINGS)).mode;
+
+  /** The mode before, the mode after for each reason: none, and each one alone. */
+  test.each<readonly [Mode, boolean, Mode, Mode]>([
+    ['OBSERVING', false, 'OBSERVING', 'OBSERVING'],
+    ['OBSERVING', true, 'OBSERVING', 'OBSERVING'],
+    ['ARMED', false, 'ARMED', 'OBSERVING'],
+    ['ARMED', true, 'ARMED', 'REDUCING'],
+    ['REDUCING', false, 'REDUCING', 'REDUCING'],
+    ['REDUCING', true, 'REDUCING', 'REDUCING'],
+    ['HALTED', false, 'HALTED', 'HALTED'],
+    ['HALTED', true, 'HALTED', 'HALTED'],
+  ])('in %s, position %s, leads to %s; with any doubt to %s', (mode, hasPosition, undoubted, doubted) => {
+    expect(modeAfter(mode, { hasPosition })).toBe(undoubted);
+    for (const doubt of [{ sameBuildConfigurationAndModel: false }, { downMs: 300_000 }, { downMs: Number.NaN }, { crashesLastHour: 3 }]) expect(modeAfter(mode, { hasPosition, ...doubt })).toBe(doubted);
+  });
+
+  test.each<readonly [Mode, boolean, Mode]>([
+    ['OBSERVING', false, 'OBSERVING'],
+    ['OBSERVING', true, 'REDUCING'],
+    ['ARMED', false, 'ARMED'],
+    ['ARMED', true, 'ARMED'],
+    ['REDUCING', false, 'OBSERVING'],
+    ['REDUCING', true, 'REDUCING'],
+    ['HALTED', false, 'HALTED'],
+    ['HALTED', true, 'HALTED'],
+  ])('is in %s, position %s by the whole ledger, and goes on in %s', (mode, hasPosition, after) => {
+    expect(evolve(inMode(mode), decideByPosition(inMode(mode), hasPosition)).mode).toBe(after);
+  });
+
+  test('tells every reason for which it did not come back as it was', () => {
+    expect(decideRestart(inMode('ARMED'), { sameBuildConfigurationAndModel: false, downMs: 600_000, crashesLastHour: 5, hasPosition: false }, SETTINGS))
+      .toEqual([{ type: 'TradingObserving', data: { cause: 'restart: build, configuration or model changed, down for 600000 ms, 5 crashes in an hour' } }]);
+  });
+});
+
+describe('what is counted', () => {
+  test('is every intent of the last 24 hours, and of the last hour', () => {
+    let safety = initialSafety;
+    for (const ago of [DAY_MS + 1, DAY_MS, DAY_MS - 1, HOUR_MS, HOUR_MS - 1, 0]) safety = evolveSafety(safety, INTENDED, plusMs(AT, -ago), LIMITS);
+    expect(ordersLastDay(safety, AT)).toBe(4);
+    expect(ordersLastHour(safety, AT)).toBe(2);
+    expect(safety.intendedAt.length).toBeLessThanOrEqual(4);
+  });
+
+  test('is every slippage above the tolerance, from arming to arming', () => {
+    const strikes = evolve(inMode('ARMED'), [filledWith('0.1'), filledWith('0.1000000001'), filledWith('-1'), filledWith(null), filledWith('0.5')]);
+    expect(strikes.slippageStrikes).toBe(2);
+    expect(evolve(strikes, [{ type: 'TradingDisarmed', data: { operator: 'm', reason: 'r' } }]).slippageStrikes).toBe(2);
+    expect(evolve(strikes, [{ type: 'TradingArmed', data: { operator: 'm', reason: 'r', worstLoss: '1', currency: 'USD' } }]).slippageStrikes).toBe(0);
+  });
+
+  test('is nothing for events of other kinds', () => {
+    const safety = inMode('ARMED');
+    expect(evolveSafety(safety, { type: 'FeedConnected', data: { feed: 'pricing' } }, AT, LIMITS)).toBe(safety);
+  });
+});

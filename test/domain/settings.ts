@@ -1,0 +1,51 @@
+/** Desk settings for scenarios: one pair, small limits, every number easy to reckon with by hand. */
+import { OANDA_CALENDAR } from '../../domain/calendar.ts';
+import type { RunFacts } from '../../domain/desk/inputs.ts';
+import { usualInstrument } from '../../domain/instruments.ts';
+import { GENESIS_HASH } from '../../domain/log.ts';
+import { money, pips, ratio, units } from '../../domain/money.ts';
+import type { DeskSettings, SafetyLimits } from '../../domain/settings.ts';
+import { ACCOUNT } from './scripted-broker.ts';
+
+export const LIMITS: SafetyLimits = {
+  orderUnitsMax: units('1000'),
+  positionUnitsMax: units('1000'),
+  quoteAgeMsMax: 5_000,
+  spreadPipsMax: pips('4'),
+  dailyLossMoneyMax: money('20'),
+  dailyLossPipsMax: pips('100'),
+  ordersPerHourMax: 40,
+  ordersPerDayMax: 200,
+  slippageShareMax: ratio('0.1'),
+  slippageStrikesMax: 3,
+  positionCheckIntervalMs: 30_000,
+  dispositions: {
+    lossLimit: 'flatten', overFill: 'flatten', positionLimit: 'flatten', slippage: 'hold', model: 'flatten', data: 'flatten',
+    foreignTrade: 'hold', authentication: 'hold', unknownSchema: 'hold', discrepancy: 'hold', operator: 'hold',
+  },
+};
+
+export const SETTINGS: DeskSettings = {
+  deployment: 'test',
+  accountId: ACCOUNT,
+  homeCurrency: 'USD',
+  instruments: [{ instrument: usualInstrument('EUR_USD'), orderUnits: units('1000'), stopLossPips: pips('50'), gapAllowancePips: pips('10'), quoteToHome: ratio('1') }],
+  calendar: OANDA_CALENDAR,
+  onOppositeSignal: 'close',
+  priceBoundPips: pips('5'),
+  windowBars: 4,
+  windowGapMinutesMax: 10,
+  blindBarsMax: 5,
+  fridayFlattenMinute: 16 * 60 + 30,
+  quietPeriodMs: 120_000,
+  lateFillBars: 1,
+  safety: LIMITS,
+  reconciliationIntervalMs: 60_000,
+  restart: { downMsMax: 300_000, crashesPerHourMax: 3 },
+  worstLoss: money('26'),
+};
+
+export const RUN: RunFacts = {
+  build: 'build-1', nodeVersion: 'v26.0.0', configHash: GENESIS_HASH, modelHash: GENESIS_HASH, modelLabel: 'scripted', policyName: 'scripted',
+  featureSetId: 'none', trained: true, environment: 'local',
+};
