@@ -17,7 +17,19 @@ export type ClientOrderId = string & { readonly [brand]: 'ClientOrderId' };
 /** Root of all derived names: uuidv5 of the DNS namespace and this project's name; as bytes, since every event needs one. */
 const NAMESPACE = uuidBytes(uuidv5('reckoner.v1', uuidv5.DNS));
 
-export const derivedId = (...parts: readonly string[]): string => uuidv5(parts.join('|'), NAMESPACE);
+/** The names of one bar are asked for several times within a step; the newest few are kept. */
+const REMEMBERED_MAX = 256;
+const remembered = new Map<string, string>();
+
+export function derivedId(...parts: readonly string[]): string {
+  const text = parts.join('|');
+  const known = remembered.get(text);
+  if (known !== undefined) return known;
+  const id = uuidv5(text, NAMESPACE);
+  if (remembered.size >= REMEMBERED_MAX) remembered.clear();
+  remembered.set(text, id);
+  return id;
+}
 
 /** One decision for a bar, for ever. */
 export const decisionIdOf = (accountId: string, instrument: InstrumentName, barStart: Instant): DecisionId =>

@@ -109,8 +109,9 @@ export class Runtime {
       const { state, emissions, effects } = step(this.#state, input);
       if (emissions.length > 0) await this.#options.journal.append(emissions);
       this.#state = state;
-      this.#options.observed(state, emissions);
+      // Effects first: an order must not wait for a log line about it.
       for (const effect of effects) this.#start(effect);
+      this.#options.observed(state, emissions);
     } catch (error) {
       this.#break(error);
     } finally {

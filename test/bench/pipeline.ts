@@ -27,12 +27,14 @@ import { median } from './bench-row.ts';
 import type { BenchRow } from './bench-row.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const BARS = 3_000;
+/** Runs of the daemon and of the reference take turns, so that a machine that slows down slows both. */
+const TURNS = 4;
+const BARS = 1_000;
 const SIMULATIONS = 15;
 const HIDDEN = 256;
 /** Orders of the first minutes run on cold code. */
 const WARM_UP_ORDERS = 10;
-const REFERENCE_ROUNDS = 400;
+const REFERENCE_ROUNDS = 100;
 /** About what lies between two bars of an accelerated run. */
 const REFERENCE_PAUSE_MS = 4;
 
@@ -80,10 +82,10 @@ function writeModel(directory: string): void {
   for (const [name, bytes] of untrainedModel({ ...UNTRAINED_DEFAULTS, hidden: HIDDEN }).files) writeFileSync(join(directory, name), bytes);
 }
 
-async function tradeOnce(directory: string): Promise<ReturnType<typeof watch>> {
+async function tradeOnce(directory: string, model: string, seed: number): Promise<ReturnType<typeof watch>> {
   const tokenFile = join(directory, 'token');
   writeFileSync(tokenFile, 'a-token-for-the-bench-alone\n', { mode: 0o600 });
-  const broker = spawn(process.execPath, [join(ROOT, 'src/main.ts'), 'broker', '--clock', 'lockstep', '--hold', '--seed', '7', '--drawn-bars', String(BARS), '--account', '101-001-1000001-001', '--token-file', tokenFile], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const broker = spawn(process.execPath, [join(ROOT, 'src/main.ts'), 'broker', '--clock', 'lockstep', '--hold', '--seed', String(seed), '--drawn-bars', String(BARS), '--account', '101-001-1000001-001', '--token-file', tokenFile], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: broker.stdout });
   try {
     const address = JSON.parse(await new Promise<string>((resolve) => lines.once('line', resolve))) as { rest: string; stream: string; token: string };
@@ -95,7 +97,7 @@ async function tradeOnce(directory: string): Promise<ReturnType<typeof watch>> {
         RECKONER_BROKER_STREAM_URL: address.stream,
         RECKONER_BROKER_TOKEN_FILE: tokenFile,
         RECKONER_DEPLOYMENT_DATA_DIRECTORY: join(directory, 'data'),
-        RECKONER_POLICY_MODEL_DIRECTORY: join(directory, 'model'),
+        RECKONER_POLICY_MODEL_DIRECTORY: model,
         RECKONER_SAFETY_ORDERS_PER_HOUR_MAX: '1000',
         RECKONER_SAFETY_ORDERS_PER_DAY_MAX: '10000',
       },
@@ -118,7 +120,7 @@ async function tradeOnce(directory: string): Promise<ReturnType<typeof watch>> {
 }
 
 /** The sum that the path is held against: features, 16 network calls and two durable appends, each by itself. */
-async function referenceMs(directory: string): Promise<{ readonly featuresMs: number; readonly networksMs: number; readonly appendsMs: number }> {
+async function reference(directory: string, modelDirectory: string, rounds: Rounds): Promise<void> {
   const features = createSwt137();
   const observation: Observation = {
     at: instantOf(0),
@@ -128,7 +130,7 @@ async function referenceMs(directory: string): Promise<{ readonly featuresMs: nu
     decisionIndex: 0,
   };
   const input = features.compute(observation);
-  const model = await loadOnnxModel(join(directory, 'model'), { featureSetId: features.id, observationLength: features.length, discount: 0.997, simulations: SIMULATIONS, decisionBudgetMs: 5_000 });
+  const model = await loadOnnxModel(modelDirectory, { featureSetId: features.id, observationLength: features.length, discount: 0.997, simulations: SIMULATIONS, decisionBudgetMs: 5_000 });
   if (!model.ok || !(input instanceof Float32Array)) throw new Error('the bench model or its input was refused');
   const networks = async (): Promise<void> => {
     let hidden = (await model.evaluator.evaluate({ kind: 'initial', observation: input })).state;
@@ -137,7 +139,7 @@ async function referenceMs(directory: string): Promise<{ readonly featuresMs: nu
     }
   };
   const measured = openSqliteStore({ directory: join(directory, 'data'), projections: [], readOnly: true });
-  const logged = await measured.readAll(1_000, 2_000);
+  const logged = await measured.readAll(300, 2_000);
   await measured.close();
   const intended = logged.findIndex((event, index) => event.type === 'OrderIntended' && logged[index - 1]?.type === 'DecisionMade');
   if (intended < 1) throw new Error('the measured run meant no order among the events that were looked at');
@@ -159,7 +161,6 @@ async function referenceMs(directory: string): Promise<{ readonly featuresMs: nu
   };
   let appendedMs = 0;
   // In the daemon these come once a bar, after a pause, never in a hot loop; so they do here.
-  const rounds: Rounds = { featuresMs: [], networksMs: [], appendsMs: [] };
   for (let round = 0; round < REFERENCE_ROUNDS; round += 1) {
     await sleep(REFERENCE_PAUSE_MS);
     appendedMs = 0;
@@ -175,20 +176,29 @@ async function referenceMs(directory: string): Promise<{ readonly featuresMs: nu
   }
   await store.close();
   await model.evaluator.close();
-  return { featuresMs: median(rounds.featuresMs), networksMs: median(rounds.networksMs), appendsMs: median(rounds.appendsMs) };
 }
 
 export async function benchRows(): Promise<BenchRow[]> {
   const directory = mkdtempSync(join(tmpdir(), 'bench-'));
   try {
-    writeModel(join(directory, 'model'));
-    const { candleToWriteMs, boundaryToWriteMs } = await tradeOnce(directory);
-    const samples = candleToWriteMs.slice(WARM_UP_ORDERS);
-    const { featuresMs, networksMs, appendsMs } = await referenceMs(directory);
+    const model = join(directory, 'model');
+    writeModel(model);
+    const samples: number[] = [];
+    const boundaries: number[] = [];
+    const rounds: Rounds = { featuresMs: [], networksMs: [], appendsMs: [] };
+    for (let turn = 0; turn < TURNS; turn += 1) {
+      const own = join(directory, String(turn));
+      mkdirSync(own);
+      const { candleToWriteMs, boundaryToWriteMs } = await tradeOnce(own, model, turn + 1);
+      samples.push(...candleToWriteMs.slice(WARM_UP_ORDERS));
+      boundaries.push(...boundaryToWriteMs.slice(WARM_UP_ORDERS));
+      await reference(own, model, rounds);
+    }
+    const [featuresMs, networksMs, appendsMs] = [median(rounds.featuresMs), median(rounds.networksMs), median(rounds.appendsMs)];
     const sum = featuresMs + networksMs + appendsMs;
     const middle = median(samples);
     const p99 = samples.toSorted((left, right) => left - right)[Math.ceil(samples.length * 0.99) - 1]!;
-    const boundary = median(boundaryToWriteMs.slice(WARM_UP_ORDERS));
+    const boundary = median(boundaries);
     return [
       {
         what: `decision: candle body → order write, hidden ${HIDDEN}, ${samples.length} orders`,
