@@ -75,7 +75,7 @@ describe('reading bars from a file', () => {
     ['bars.csv:2: high "1,2" is no price such as 1.38676; correct or remove the line', [header, mid('2026-01-05T00:01:00Z', '1.1,"1,2",1.0,1.1')]],
     ['bars.csv:2: open "1e0" is no price such as 1.38676; correct or remove the line', [header, mid('2026-01-05T00:01:00Z', '1e0,1.2,1.0,1.1')]],
     ['bars.csv:2: "01/05/2026" is not a UTC time such as 2020-08-27T15:13:00Z; correct or remove the line', [header, mid('01/05/2026')]],
-    ['bars.csv:2: time: "2026-02-30T00:00:00Z" is no date of the calendar; correct or remove the line', [header, mid('2026-02-30T00:00')]],
+    ['bars.csv:2: time: "2026-02-30T00:00:00Z" is no time of the calendar; correct or remove the line', [header, mid('2026-02-30T00:00')]],
     ['bars.csv:2: the time is not the start of a minute; give one-minute bars stamped with their start', [header, mid('2026-01-05T00:01:30Z')]],
     ['bars.csv:1: column "close" is missing; give time (or date and ms_since_midnight) with bid_o..ask_c, or time,open,high,low,close', ['time,open,high,low', '2026-01-05T00:00:00Z,1,1,1']],
     ['bars.csv:2: an ask is below its bid; correct or remove the line', [LEAN_HEADER, LEAN_BAR.replace('1.38697,0', '1.38600,0').replace('1.38680', '1.38590')]],

@@ -282,7 +282,7 @@ describe('reading', () => {
 
   test('the account comes with exact money, its trades and their stops', async () => {
     const account = {
-      id: ACCOUNT_ID, currency: 'USD', hedgingEnabled: false, balance: '100000.1807', unrealizedPL: '-0.0123', somethingNew: 1.5,
+      id: ACCOUNT_ID, currency: 'USD', hedgingEnabled: false, balance: '100000.1807', pl: '0.1936', financing: '-0.0129', unrealizedPL: '-0.0123', somethingNew: 1.5,
       trades: [{ id: '5', instrument: 'EUR_USD', currentUnits: '-3', stopLossOrderID: '6' }, { id: '9', instrument: 'USD_JPY', currentUnits: '2' }],
       orders: [{ id: '6', type: 'STOP_LOSS' }],
     };
@@ -290,7 +290,7 @@ describe('reading', () => {
     const snapshot = await broker.account();
     expect(server.requests[0]!.path).toBe(`/v3/accounts/${ACCOUNT_ID}`);
     expect(snapshot).toMatchObject({ accountId: ACCOUNT_ID, currency: 'USD', hedgingEnabled: false, pendingOrderIds: ['6'], lastTransactionId: 12 });
-    expect([formatFixed(snapshot.balance, 4), formatFixed(snapshot.unrealisedPl, 4)]).toEqual(['100000.1807', '-0.0123']);
+    expect([snapshot.balance, snapshot.realisedPl, snapshot.financing, snapshot.unrealisedPl].map((amount) => formatFixed(amount, 4))).toEqual(['100000.1807', '0.1936', '-0.0129', '-0.0123']);
     expect(snapshot.trades.map((trade) => [trade.tradeId, trade.instrument, formatFixed(trade.units, 0), trade.stopLossOrderId])).toEqual([['5', 'EUR_USD', '-3', '6'], ['9', 'USD_JPY', '2', null]]);
   });
 
@@ -299,7 +299,7 @@ describe('reading', () => {
     ['a float for a balance', { balance: 100000.1 }, /account\.balance/],
     ['an exponent for a balance', { balance: '1e5' }, /account\.balance/],
   ])('%s is malformed, and the message names the field', async (_what, change, message) => {
-    const account = { id: ACCOUNT_ID, currency: 'USD', hedgingEnabled: false, balance: '1', unrealizedPL: '0', trades: [], orders: [], ...change };
+    const account = { id: ACCOUNT_ID, currency: 'USD', hedgingEnabled: false, balance: '1', pl: '0', financing: '0', unrealizedPL: '0', trades: [], orders: [], ...change };
     const { broker } = await serve((_request, response) => replyJson(response, 200, { account, lastTransactionID: '12' }));
     const error = await readError(broker.account());
     expect(error.failure).toBe('malformed');
@@ -308,7 +308,7 @@ describe('reading', () => {
 
   test('the account may be larger than other replies, up to 8 MiB', async () => {
     let orders = Array.from({ length: 20_000 }, (_, index) => ({ id: String(index + 1), note: 'x'.repeat(80) }));
-    const account = { id: ACCOUNT_ID, currency: 'USD', hedgingEnabled: false, balance: '1', unrealizedPL: '0', trades: [] };
+    const account = { id: ACCOUNT_ID, currency: 'USD', hedgingEnabled: false, balance: '1', pl: '0', financing: '0', unrealizedPL: '0', trades: [] };
     const { broker } = await serve((_request, response) => replyJson(response, 200, { account: { ...account, orders }, lastTransactionID: '12' }));
     expect((await broker.account()).pendingOrderIds).toHaveLength(20_000);
     orders = Array.from({ length: 90_000 }, () => orders[0]!);
