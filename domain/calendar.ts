@@ -80,13 +80,16 @@ export function isMarketOpen(calendar: TradingCalendar, at: Instant): boolean {
   return weekday === FRIDAY ? beforeClose : afterOpen || beforeClose;
 }
 
-/** Did a weekend begin between two instants (a Friday close in the half-open span)? */
+/** Does any part of a weekend, Friday's close to Sunday's open, lie in [from, until)? */
 export function spansWeekend(calendar: TradingCalendar, from: Instant, until: Instant): boolean {
-  if (calendar.alwaysOpen) return false;
-  for (let day = newYorkClock(from).day; ; day += 1) {
-    const close = newYorkInstant(day, hoursAt(calendar, from).closeMinute);
-    if (close > until) return false;
-    if (weekdayOf(day) === FRIDAY && close >= from) return true;
+  if (calendar.alwaysOpen || until <= from) return false;
+  // A weekend that began up to two days before `from` may still last.
+  for (let day = newYorkClock(from).day - 2; ; day += 1) {
+    if (weekdayOf(day) !== FRIDAY) continue;
+    const hours = hoursAt(calendar, newYorkInstant(day, TRADING_DAY_MINUTE));
+    const closes = newYorkInstant(day, hours.closeMinute);
+    if (closes >= until) return false;
+    if (newYorkInstant(day + 2, hours.openMinute) > from) return true;
   }
 }
 

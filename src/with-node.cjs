@@ -37,6 +37,8 @@ if (major > MAJOR_MIN || (major === MAJOR_MIN && minor >= MINOR_MIN)) {
   // Tools that are started below find the same Node first.
   const environment = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` };
   const child = spawn(node, [entry, ...parameters], { stdio: 'inherit', env: environment });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  // A terminal sends its interrupt to both; anybody else speaks to this process alone.
+  process.on('SIGINT', () => undefined);
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
 }

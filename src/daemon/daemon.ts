@@ -201,15 +201,21 @@ async function startServers(config: Config, runtime: Runtime, replies: Replies, 
   };
 }
 
-/** The first signal stops in order, whatever is in flight given its grace; a second one is the system's to handle. */
+/**
+ * A signal stops in order, whatever is in flight given its grace. More of them change nothing: a terminal and a
+ * launcher may both pass on the same one, and the grace is short.
+ */
 function stopOnSignals(runtime: Runtime): () => void {
+  let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) return;
+    stopping = true;
     const grace = AbortSignal.timeout(STOP_GRACE_MS);
     const waited = new Promise<void>((resolve) => grace.addEventListener('abort', () => resolve()));
     void Promise.race([runtime.idle(), waited]).then(() => runtime.end(EXIT.ok, signal));
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
   return () => {
     process.off('SIGTERM', stop);
     process.off('SIGINT', stop);

@@ -84,6 +84,10 @@ describe('the weekend', () => {
     expect(spans('2025-07-04T19:00:00Z', '2025-07-04T20:58:59Z')).toBe(false);
     expect(spans('2025-07-06T21:05:00Z', '2025-07-11T20:58:00Z')).toBe(false);
     expect(spans('2025-07-07T20:59:00Z', '2025-07-07T21:05:00Z')).toBe(false);
+    // A bar stamped after the close has the weekend behind it, not an empty one before it.
+    expect(spans('2025-07-04T20:59:00Z', '2025-07-04T20:59:00Z')).toBe(false);
+    expect(spans('2025-07-04T21:05:00Z', '2025-07-06T21:05:00Z')).toBe(true);
+    expect(spans('2025-07-06T21:04:00Z', '2025-07-06T21:10:00Z')).toBe(true);
     expect(spansWeekend(ALWAYS, at('2025-07-04T20:58:00Z'), at('2025-07-06T21:05:00Z'))).toBe(false);
   });
 

@@ -1,0 +1,154 @@
+/**
+ * The demo, whole: two real processes trade a market to its end, and the books agree. The market is a file of mid
+ * prices over a weekend, a drawn one, and, where it lies at hand, a real one.
+ */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { uniformInt } from 'pure-rand/distribution/uniformInt';
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { units } from '../../domain/money.ts';
+import { MINUTE_MS, parseInstant } from '../../domain/time.ts';
+import { ofType, readLog } from './log.ts';
+import type { Log } from './log.ts';
+import type { Settings } from './processes.ts';
+import { ROOT, Workplace } from './processes.ts';
+
+const REAL_BARS = join(ROOT, '..', 'shared', 'data', 'lean_oanda_EURUSD_M1_quote_2014-05_2018-04.csv.gz');
+const REAL_BARS_TAKEN = 2_000;
+/** Of these the broker keeps the first 300 as history. */
+const HISTORY_BARS = 300;
+/** OANDA closes at 16:59 in New York, in winter 21:59 UTC, and opens on Sunday at 17:05. */
+const FRIDAY_CLOSE = Date.UTC(2026, 0, 9, 21, 59);
+const SUNDAY_OPEN = Date.UTC(2026, 0, 11, 22, 5);
+const FRIDAY_BARS = HISTORY_BARS + 120;
+const SUNDAY_BARS = 330;
+
+/** With this seed a position is open when Friday's flattening comes. */
+const RANDOM: Settings = { 'policy.kind': 'random', 'policy.seed': '7', 'policy.holdShare': '0.5' };
+
+const reportSchema = z.object({
+  bars: z.int(),
+  fills: z.int(),
+  discrepancies: z.int(),
+  events: z.int(),
+  chainVerified: z.boolean(),
+  replayEqual: z.boolean(),
+  agreed: z.boolean(),
+  headHash: z.string(),
+  books: z.array(z.object({ figure: z.string(), log: z.string(), broker: z.string(), equal: z.boolean() })).length(5),
+});
+type Report = z.infer<typeof reportSchema>;
+
+/** Mid prices with a weekend in the middle: `time,open,high,low,close`. */
+function weekendFile(place: Workplace, fridayBars = FRIDAY_BARS, sundayBars = SUNDAY_BARS): string {
+  const random = xoroshiro128plus(2_026);
+  const lines = ['time,open,high,low,close'];
+  let points = 117_000;
+  const bars = (from: number, count: number): void => {
+    for (let index = 0; index < count; index += 1) {
+      const [open, close] = [points, points + uniformInt(random, -6, 6)];
+      const [high, low] = [Math.max(open, close) + uniformInt(random, 0, 4), Math.min(open, close) - uniformInt(random, 0, 4)];
+      points = close;
+      lines.push([new Date(from + index * MINUTE_MS).toISOString(), ...[open, high, low, close].map((price) => (price / 1e5).toFixed(5))].join(','));
+    }
+  };
+  bars(FRIDAY_CLOSE - fridayBars * MINUTE_MS, fridayBars);
+  bars(SUNDAY_OPEN, sundayBars);
+  const file = join(place.directory, 'weekend.csv');
+  writeFileSync(file, `${lines.join('\n')}\n`);
+  return file;
+}
+
+async function demo(place: Workplace, settings: Settings, market: NodeJS.ProcessEnv): Promise<{ readonly report: Report; readonly log: Log }> {
+  const { code, stdout, stderr } = await place.command(['demo', '--json'], { ...settings, 'logging.level': 'warn', 'broker.tokenFile': join(place.dataDirectory, 'token') }, null, market);
+  expect(code, stderr.slice(-2_000)).toBe(0);
+  return { report: reportSchema.parse(JSON.parse(stdout)), log: await readLog(place.dataDirectory) };
+}
+
+function expectAgreement(report: Report): void {
+  expect(report).toMatchObject({ agreed: true, chainVerified: true, replayEqual: true, discrepancies: 0 });
+  for (const { figure, log, broker } of report.books) expect(log, figure).toBe(broker);
+}
+
+/** Rows as stored, one text for each, so that a difference shows which one differs. */
+const rowsOf = (log: Log): readonly string[] => log.events.map(({ recorded }) => JSON.stringify(recorded));
+
+const fillSchema = z.looseObject({ type: z.literal('ORDER_FILL'), time: z.string(), units: z.string() });
+
+/** Net units that the recorded fills before an instant come to. */
+function positionAt(log: Log, epochMs: number): bigint {
+  const fills = ofType(log, 'BrokerTransactionRecorded').flatMap(({ data }) => fillSchema.safeParse(data.body).data ?? []).filter(({ time }) => parseInstant(time) < epochMs);
+  expect(fills.length).toBeGreaterThan(0);
+  return fills.reduce((sum, fill) => sum + units(fill.units), 0n);
+}
+
+describe('the demo', () => {
+  test('agrees on a file of mid prices over a weekend, holds nothing through it, and comes out the same a second time', async () => {
+    const [first, second] = [new Workplace(), new Workplace()];
+    const market = { RECKONER_BARS: weekendFile(first), RECKONER_SPREAD_PIPS: '1.4' };
+    const one = await demo(first, RANDOM, market);
+    expectAgreement(one.report);
+    expect(one.report.bars).toBe(FRIDAY_BARS - HISTORY_BARS + SUNDAY_BARS);
+    expect(one.report.fills).toBeGreaterThan(10);
+    expect(ofType(one.log, 'MarketGapDetected').map(({ data }) => data.cause)).toContain('weekend');
+    expect(ofType(one.log, 'OrderIntended').map(({ data }) => data.cause)).toContain('weekend');
+    expect(positionAt(one.log, FRIDAY_CLOSE)).toBe(0n);
+    const spreads = ofType(one.log, 'MarketBarClosed').map(({ data }) => Math.round((Number(data.ask.close) - Number(data.bid.close)) * 1e5));
+    expect(new Set(spreads)).toEqual(new Set([14]));
+
+    const two = await demo(second, RANDOM, market);
+    expect(rowsOf(two.log)).toEqual(rowsOf(one.log));
+    expect(two.report).toEqual(one.report);
+  });
+
+  test('comes out the same twice on a drawn market, at the broker too', async () => {
+    const run = async (): Promise<{ readonly rows: readonly string[]; readonly headHash: string; readonly ledger: unknown; readonly searched: number }> => {
+      const place = new Workplace();
+      const broker = await place.startBroker(['--clock', 'lockstep', '--hold', '--seed', '11', '--drawn-bars', '200', '--drawn-from', '2026-01-08T12:00:00Z']);
+      // The networks of the profile decide here, so that equal runs mean equal searches too.
+      const daemon = place.startDaemon(broker, { 'policy.minConfidence': '0', 'logging.level': 'warn' });
+      await place.whenReady(daemon);
+      await place.arm('a drawn market');
+      await broker.clock.start();
+      expect((await daemon.ended).code).toBe(0);
+      const log = await readLog(place.dataDirectory);
+      expect(log.verdict).toMatchObject({ ok: true });
+      return { rows: rowsOf(log), headHash: log.headHash, ledger: await broker.transactions(), searched: ofType(log, 'DecisionMade').filter(({ data }) => data.search !== null).length };
+    };
+    const [one, two] = [await run(), await run()];
+    expect(one.searched).toBeGreaterThan(150);
+    expect(two.rows).toEqual(one.rows);
+    expect(two).toEqual(one);
+  });
+
+  test('deletes what an earlier demo left, and never data that no demo made', async () => {
+    const place = new Workplace();
+    const settings: Settings = { ...RANDOM, 'logging.level': 'warn', 'broker.tokenFile': join(place.dataDirectory, 'token') };
+    const keepsake = join(place.dataDirectory, 'log.sqlite');
+    mkdirSync(place.dataDirectory);
+    writeFileSync(keepsake, 'a year of trading');
+    const refused = await place.command(['demo'], settings, null);
+    expect(refused.code).toBe(64);
+    expect(refused.stderr).toContain('move that data away');
+    expect(readFileSync(keepsake, 'utf8')).toBe('a year of trading');
+
+    rmSync(keepsake);
+    const market = { RECKONER_BARS: weekendFile(place, HISTORY_BARS + 3, 1), RECKONER_SPREAD_PIPS: '1.4' };
+    for (const _ of ['first', 'second']) expectAgreement((await demo(place, RANDOM, market)).report);
+  });
+
+  const isThere = existsSync(REAL_BARS);
+  if (!isThere) console.warn(`skipped: ${REAL_BARS} is not there, so the demo does not run on real bars`);
+  test.skipIf(!isThere)('agrees on real bars of EUR/USD', async () => {
+    const place = new Workplace();
+    const file = join(place.directory, 'real.csv');
+    writeFileSync(file, gunzipSync(readFileSync(REAL_BARS)).toString('latin1').split('\n').slice(0, REAL_BARS_TAKEN + 1).join('\n'));
+    const { report } = await demo(place, RANDOM, { RECKONER_BARS: file });
+    expectAgreement(report);
+    expect(report.fills).toBeGreaterThan(50);
+    expect(report.bars).toBeGreaterThan(1_500);
+  });
+});
