@@ -8,7 +8,7 @@ import type { Instant } from '../time.ts';
 import type { Effect, Emission } from './inputs.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
 import type { DeskState, Live } from './state.ts';
-import { evolveDesk } from './state.ts';
+import { evolveDesk } from './evolve.ts';
 
 export interface Telling {
   readonly instrument?: InstrumentName;

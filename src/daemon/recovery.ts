@@ -1,6 +1,7 @@
 /** Folding the log: what the daemon knows when it starts, and what a replay rebuilds. */
 import type { DeskState } from '../../domain/desk/state.ts';
-import { evolveDesk, initialDesk } from '../../domain/desk/state.ts';
+import { evolveDesk } from '../../domain/desk/evolve.ts';
+import { initialDesk } from '../../domain/desk/state.ts';
 import { parseEvent } from '../../domain/events.ts';
 import type { EventStore, Metadata, RecordedEvent } from '../../domain/log.ts';
 import type { DeskSettings } from '../../domain/settings.ts';

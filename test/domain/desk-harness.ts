@@ -6,7 +6,8 @@ import type { AccountSnapshot, Exchange, OrderRequest } from '../../domain/broke
 import type { Answer, Consultation, Effect, Emission, Input, PolicyOutcome, Read, RunFacts } from '../../domain/desk/inputs.ts';
 import { lastLook } from '../../domain/desk/orders.ts';
 import type { Book, DeskState } from '../../domain/desk/state.ts';
-import { bookOf, evolveDesk, initialDesk } from '../../domain/desk/state.ts';
+import { evolveDesk } from '../../domain/desk/evolve.ts';
+import { bookOf, initialDesk } from '../../domain/desk/state.ts';
 import { step } from '../../domain/desk/step.ts';
 import type { DataOf, EventType } from '../../domain/events.ts';
 import type { ClientOrderId } from '../../domain/ids.ts';

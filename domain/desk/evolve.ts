@@ -1,0 +1,101 @@
+/** Folding one event into the desk: each aggregate takes what concerns it. */
+import { evolveDay, shiftStart } from '../day.ts';
+import type { DomainEvent } from '../events.ts';
+import { extendExcursion, startExcursion } from '../excursion.ts';
+import type { InstrumentName } from '../instruments.ts';
+import type { Ledger } from '../ledger.ts';
+import { evolveLedger } from '../ledger.ts';
+import { evolveMarket } from '../market.ts';
+import { price } from '../money.ts';
+import { evolveSafety } from '../safety.ts';
+import type { DeskSettings } from '../settings.ts';
+import { evolveShadow } from '../shadow.ts';
+import type { Instant } from '../time.ts';
+import { HOUR_MS } from '../time.ts';
+import { evolveTrading } from '../trading.ts';
+import { profitMark } from './marks.ts';
+import type { Book, DeskState, RunHistory } from './state.ts';
+
+/** Folds one event that occurred at `at`. Total over the catalogue. */
+export function evolveDesk(state: DeskState, event: DomainEvent, at: Instant): DeskState {
+  const ledger = evolveLedger(state.ledger, event);
+  const day = evolveDay(state.day, at, () => profitMark(state));
+  return {
+    ...state,
+    // A transaction that is learnt late belongs to the day on which it happened, not to the one in which it is read.
+    day: ledger !== state.ledger && day.start !== null && at < day.start ? shiftStart(day, profitMark(state), profitMark({ ...state, ledger })) : day,
+    ledger,
+    safety: evolveSafety(state.safety, event, at, state.settings.safety),
+    books: evolveBooks(state, event, at, ledger),
+    foreignTradeIds: evolveForeign(state.foreignTradeIds, event, ledger),
+    run: evolveRun(state.run, event, at),
+  };
+}
+
+const instrumentOf = (event: DomainEvent): string | null => ('instrument' in event.data ? event.data.instrument : null);
+
+function evolveBooks(state: DeskState, event: DomainEvent, at: Instant, ledger: Ledger): ReadonlyMap<InstrumentName, Book> {
+  const instrument = instrumentOf(event);
+  const books = new Map<InstrumentName, Book>();
+  for (const [name, book] of state.books) books.set(name, instrument === null || instrument === name ? evolveBook(book, event, at, state.settings, ledger) : book);
+  return books;
+}
+
+function evolveBook(book: Book, event: DomainEvent, at: Instant, settings: DeskSettings, ledger: Ledger): Book {
+  const { pipLocation } = book.settings.instrument;
+  return {
+    settings: book.settings,
+    market: evolveMarket(book.market, event, settings),
+    trading: evolveTrading(book.trading, event, at),
+    shadow: evolveShadow(book.shadow, event, { pipLocation, onOppositeSignal: settings.onOppositeSignal }),
+    excursion: evolveExcursion(book, event, ledger, pipLocation),
+  };
+}
+
+function evolveExcursion(book: Book, event: DomainEvent, ledger: Ledger, pipLocation: number): Book['excursion'] {
+  const current = book.excursion !== null && ledger.openTrades.has(book.excursion.tradeId) ? book.excursion : null;
+  switch (event.type) {
+    case 'OrderFilled': {
+      const trade = event.data.tradeId === null ? undefined : ledger.openTrades.get(event.data.tradeId);
+      if (trade === undefined || current?.tradeId === trade.tradeId) return current;
+      return book.settings.instrument.name === trade.instrument ? { tradeId: trade.tradeId, fared: startExcursion(trade.units > 0n ? 1 : -1, trade.price) } : current;
+    }
+    case 'MarketBarClosed':
+    case 'MarketBarBackfilled':
+      return current === null ? null : { tradeId: current.tradeId, fared: extendExcursion(current.fared, price(event.data.bid.close), price(event.data.ask.close), pipLocation) };
+    default:
+      return current;
+  }
+}
+
+function evolveForeign(known: ReadonlySet<string>, event: DomainEvent, ledger: Ledger): ReadonlySet<string> {
+  if (event.type === 'ForeignTradeObserved') return new Set([...known, event.data.tradeId]);
+  if (event.type !== 'BrokerTransactionRecorded' || known.size === 0) return known;
+  const open = [...known].filter((tradeId) => ledger.openTrades.has(tradeId));
+  return open.length === known.size ? known : new Set(open);
+}
+
+function evolveRun(run: RunHistory, event: DomainEvent, at: Instant): RunHistory {
+  const readyUntil = run.ready ? at : run.readyUntil;
+  switch (event.type) {
+    case 'DaemonStarted': {
+      const { epoch, previousRun, build, configHash, modelHash } = event.data;
+      const recent = run.crashesFoundAt.filter((earlier) => earlier > at - HOUR_MS);
+      return { ...run, epoch, running: true, ready: false, startedIdentity: `${build} ${configHash} ${modelHash}`, crashesFoundAt: previousRun === 'crashed' ? [...recent, at] : recent };
+    }
+    case 'EpochRaised':
+      return { ...run, epoch: event.data.epoch, readyUntil };
+    // Told by a start that went no further: it must not shorten an absence.
+    case 'ModelRejected':
+      return run;
+    case 'ReconciliationCompleted': {
+      const { outcome } = event.data;
+      const pastImported = run.pastImported || outcome !== 'failed';
+      return outcome === 'agreed' ? { ...run, pastImported, ready: true, readyIdentity: run.startedIdentity, readyUntil: at } : { ...run, pastImported, readyUntil };
+    }
+    case 'DaemonStopped':
+      return { ...run, running: event.data.exitCode !== 0, readyUntil };
+    default:
+      return run.ready ? { ...run, readyUntil } : run;
+  }
+}
