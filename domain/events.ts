@@ -264,6 +264,12 @@ export class EventFormatError extends Error {
   override readonly name = 'EventFormatError';
 }
 
+/**
+ * Readings of older versions: `Type@version` to the data of the next one, pure, applied when a row is read. Stored
+ * bytes never change. Version 1 is the only one that exists of any event, so there is nothing to lift yet.
+ */
+const UPCASTERS: { readonly [typeAtVersion: string]: ((data: unknown) => unknown) | undefined } = {};
+
 const isEventType = (type: string): type is EventType => Object.hasOwn(CATALOGUE, type);
 
 /**
@@ -275,8 +281,13 @@ const isEventType = (type: string): type is EventType => Object.hasOwn(CATALOGUE
 export function parseEvent(type: string, schemaVersion: number, data: unknown, where: string): DomainEvent {
   if (!isEventType(type)) throw new EventFormatError(`${where}: this build does not know the event type "${type}"; run the build that wrote it or a later one`);
   const entry = CATALOGUE[type];
-  if (schemaVersion !== entry.version) throw new EventFormatError(`${where}: ${type} has schema version ${schemaVersion}, this build reads ${entry.version}`);
-  const result = entry.data.safeParse(data);
+  let lifted = data;
+  for (let version = schemaVersion; version !== entry.version; version += 1) {
+    const upcast = version < entry.version ? UPCASTERS[`${type}@${version}`] : undefined;
+    if (upcast === undefined) throw new EventFormatError(`${where}: ${type} has schema version ${schemaVersion}, this build reads ${entry.version}`);
+    lifted = upcast(lifted);
+  }
+  const result = entry.data.safeParse(lifted);
   if (!result.success) throw new EventFormatError(`${where}: ${type} is malformed: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`);
   return { type, data: result.data } as DomainEvent;
 }

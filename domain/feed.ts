@@ -71,6 +71,8 @@ class Subscription {
 
   /** One bounded turn. A listener may append, subscribe or close from within: that only adds to the next turn. */
   #run(): void {
+    // A turn that was due when the subscription was closed finds its source gone.
+    if (this.#closed) return;
     try {
       if (this.#behind) this.#deliver(this.#source.readPage(this.#cursor, PAGE_EVENTS));
       else {

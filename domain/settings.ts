@@ -3,6 +3,7 @@ import type { TradingCalendar } from './calendar.ts';
 import type { Disposition } from './events.ts';
 import type { Instrument } from './instruments.ts';
 import type { Money, Pips, Ratio, Units } from './money.ts';
+import type { Sizing } from './sizing.ts';
 
 /** Causes of a halt that configuration gives a disposition for. */
 export const HALT_CAUSES = ['lossLimit', 'overFill', 'positionLimit', 'slippage', 'model', 'data', 'foreignTrade', 'authentication', 'unknownSchema', 'discrepancy', 'operator'] as const;
@@ -39,6 +40,8 @@ export interface DeskSettings {
   readonly accountId: string;
   readonly homeCurrency: string;
   readonly instruments: readonly InstrumentSettings[];
+  /** How large an opening order is. */
+  readonly sizing: Sizing;
   readonly calendar: TradingCalendar;
   /** What BUY means while short, and SELL while long. */
   readonly onOppositeSignal: 'close' | 'reverse';

@@ -6,11 +6,7 @@ import { amount, count, movementOf, plus, textOrNull, transactionOf } from './ce
 
 const KEY = 'account';
 
-/** The specification names the field `homeCurrency`; `accountCurrency` is seen on the wire. */
-function currencyOf(body: TransactionBody): string | null {
-  const currency = body.accountCurrency ?? body['homeCurrency'];
-  return body.type === 'CREATE' && typeof currency === 'string' ? currency : null;
-}
+const currencyOf = (body: TransactionBody): string | null => (body.type === 'CREATE' ? (body.homeCurrency ?? null) : null);
 
 export const account: Projection = {
   name: 'account',

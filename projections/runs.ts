@@ -3,13 +3,13 @@ import type { Projection } from '../domain/projection.ts';
 
 export const runs: Projection = {
   name: 'runs',
-  version: 1,
+  version: 2,
   key: 'id',
   columns: {
     id: 'TEXT', epoch: 'INTEGER', run_id: 'TEXT', started_at: 'TEXT', previous_run: 'TEXT', down_ms: 'INTEGER', build: 'TEXT', node_version: 'TEXT', config_hash: 'TEXT', model_hash: 'TEXT',
     model_label: 'TEXT', account_id: 'TEXT', environment: 'TEXT', stopped_at: 'TEXT', stop_reason: 'TEXT', exit_code: 'INTEGER',
   },
-  keysOf: (projected) => (projected.event.type === 'DaemonStarted' || projected.event.type === 'DaemonStopped' ? [String(projected.metadata.epoch)] : []),
+  keysOf: (projected) => (projected.event.type === 'DaemonStarted' || projected.event.type === 'DaemonStopped' ? [projected.metadata.runId] : []),
   apply(row, { event, metadata }, key) {
     if (event.type === 'DaemonStarted') {
       const { previousRun, downMs, build, nodeVersion, configHash, modelHash, modelLabel, accountId, environment } = event.data;

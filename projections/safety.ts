@@ -31,20 +31,34 @@ function modeChangeOf(event: DomainEvent): ModeChange | null {
   }
 }
 
+/** `lossLimit; foreignTrade`: each part once. */
+const joined = (before: string | number | null | undefined, next: string): string => [...new Set([...String(before ?? '').split('; ').filter((part) => part !== ''), next])].join('; ');
+
 export const safety: Projection = {
   name: 'safety',
-  version: 1,
+  version: 2,
   key: 'id',
   columns: { id: 'TEXT', mode: 'TEXT', since: 'TEXT', cause: 'TEXT', detail: 'TEXT', disposition: 'TEXT', actor: 'TEXT', armings: 'INTEGER', halts: 'INTEGER' },
   keysOf: ({ event }) => (modeChangeOf(event) === null ? [] : [KEY]),
   apply(row, { event, metadata }) {
     const change = modeChangeOf(event);
     if (change === null) return row;
+    // A further cause joins a halt that stands, and never softens it.
+    const standing = event.type === 'TradingHalted' && row?.['mode'] === 'HALTED' ? row : null;
+    const { mode } = change;
+    const circumstances = standing === null
+      ? { ...change, since: metadata.occurredAt, actor: metadata.actor }
+      : {
+          cause: joined(standing['cause'], change.cause),
+          detail: joined(standing['detail'], change.detail),
+          disposition: standing['disposition'] === 'flatten' ? 'flatten' : change.disposition,
+          since: standing['since'] ?? metadata.occurredAt,
+          actor: standing['actor'] ?? metadata.actor,
+        };
     return {
       id: KEY,
-      ...change,
-      since: metadata.occurredAt,
-      actor: metadata.actor,
+      mode,
+      ...circumstances,
       armings: count(row, 'armings') + (event.type === 'TradingArmed' ? 1 : 0),
       halts: count(row, 'halts') + (event.type === 'TradingHalted' ? 1 : 0),
     };

@@ -54,16 +54,13 @@ function reduced(row: Row | null, key: string, body: TransactionBody, part: Trad
     current_units: remaining,
     realised_pl: plus(before, 'realised_pl', bodyAmount(part.realizedPL, `transaction ${body.id} realizedPL`)),
     financing: plus(before, 'financing', bodyAmount(part.financing, `transaction ${body.id} financing`)),
-    close_price: part.price ?? body.price ?? null,
-    close_time: body.time,
-    close_reason: body.reason ?? null,
-    close_transaction_id: body.id,
+    ...(closes ? { close_price: part.price ?? body.price ?? null, close_time: body.time, close_reason: body.reason ?? null, close_transaction_id: body.id } : {}),
   };
 }
 
 export const trades: Projection = {
   name: 'trades',
-  version: 1,
+  version: 2,
   key: 'trade_id',
   columns: {
     trade_id: 'TEXT', state: 'TEXT', instrument: 'TEXT', initial_units: 'TEXT', current_units: 'TEXT', open_price: 'TEXT', open_time: 'TEXT', client_order_id: 'TEXT',

@@ -3,6 +3,7 @@ import { worstLoss } from '../config/checks.ts';
 import type { Config } from '../config/config.ts';
 import { InstrumentError } from '../domain/instruments.ts';
 import type { Instrument } from '../domain/instruments.ts';
+import { fixedSize } from '../domain/sizing.ts';
 import type { DeskSettings, InstrumentSettings } from '../domain/settings.ts';
 
 /**
@@ -20,6 +21,7 @@ export function deskSettings(config: Config, offered: readonly Instrument[], win
       if (instrument === undefined) throw new InstrumentError(`the account does not offer ${entry.name}: remove it from instruments, or trade it on another account`);
       return { instrument, orderUnits: entry.orderUnits, stopLossPips: entry.stopLossPips, gapAllowancePips: entry.gapAllowancePips, quoteToHome: entry.quoteToHome };
     }),
+    sizing: fixedSize,
     calendar: config.calendar,
     onOppositeSignal: trading.onOppositeSignal,
     priceBoundPips: trading.priceBoundPips,

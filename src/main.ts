@@ -28,7 +28,7 @@ const program = new Command('reckoner')
   npx reckoner arm --operator ada --reason "week 12"  let it trade
 `)
   .addHelpText('after', `
-Exit codes: 0 ok · 30 store failed · 32 invariant broken · 33 replaced by a newer daemon · 64 usage · 69 broker or daemon unreachable · 75 try again · 78 configuration`);
+Exit codes: 0 ok · 1 the answer is no · 30 store failed · 32 invariant broken · 33 replaced by a newer daemon · 64 usage · 69 broker or daemon unreachable · 75 try again · 78 configuration`);
 
 /** Runs a command and keeps its exit code; a failure is one line on stderr. */
 const act = (work: () => number | Promise<number>) => async (): Promise<void> => {
@@ -96,6 +96,12 @@ const config = program.command('config').summary('show or check the configuratio
 config.command('show').summary('every value and where it comes from').addOption(configOption()).addOption(jsonOption())
   .action((options: ConfigOption & { json: boolean }) => act(() => showConfig(options))());
 config.command('check').summary('load and cross-check').addOption(configOption()).action((options: ConfigOption) => act(() => checkConfig(options))());
+
+// A reader that has seen enough closes the pipe: that is its right, and no fault of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(EXIT.ok);
+});
 
 try {
   if (process.argv.length <= 2) program.outputHelp();

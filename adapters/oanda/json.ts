@@ -22,24 +22,31 @@ export class StrictJsonError extends Error {
 /**
  * Parses a text, then walks it once for what the parser lets through.
  *
- * @param numbers `safeIntegers` refuses every number that is not a safe integer, wherever it stands: for bodies
- *   that are kept verbatim. `any` leaves numbers to the schema: a field nobody uses may be whatever it likes.
+ * @param numbers `exact` keeps every number that is not a safe integer as the text that it was sent as: for bodies
+ *   that are recorded, where no digit may be lost. `any` leaves numbers to the schema.
  * @throws StrictJsonError
  */
-export function parseStrictJson(text: string, numbers: 'any' | 'safeIntegers'): Json {
+export function parseStrictJson(text: string, numbers: 'any' | 'exact'): Json {
   let value: Json;
   try {
-    value = JSON.parse(text) as Json;
+    value = (numbers === 'exact' ? JSON.parse(text, keepDigits) : JSON.parse(text)) as Json;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new StrictJsonError('the text is no JSON');
   }
-  inspect(text, numbers);
+  inspect(text);
   return value;
 }
 
+/** A reviver: numbers that a float or an unsafe integer would change stay text. */
+function keepDigits(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  if (typeof value !== 'number') return value;
+  const source = context?.source;
+  return source !== undefined && INTEGER.test(source) && Number.isSafeInteger(value) ? value : (source ?? String(value));
+}
+
 /** Walks a text that is known to be JSON: strings that a colon follows are keys, all else is plain. */
-function inspect(text: string, numbers: 'any' | 'safeIntegers'): void {
+function inspect(text: string): void {
   /** The keys seen in each open object; null for an open array. */
   const open: (Set<string> | null)[] = [];
   for (let index = 0; index < text.length; index += 1) {
@@ -57,11 +64,7 @@ function inspect(text: string, numbers: 'any' | 'safeIntegers'): void {
       open.pop();
     } else if (character === '-' || (character >= '0' && character <= '9')) {
       NUMBER.lastIndex = index;
-      const token = NUMBER.exec(text)![0];
-      if (numbers === 'safeIntegers' && !(INTEGER.test(token) && Number.isSafeInteger(Number(token)))) {
-        throw new StrictJsonError(`the number ${token.slice(0, 40)} at offset ${index} is no safe integer`);
-      }
-      index += token.length - 1;
+      index += NUMBER.exec(text)![0].length - 1;
     }
   }
 }

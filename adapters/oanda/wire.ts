@@ -21,7 +21,7 @@ export class WireError extends Error {
 }
 
 /** Reads a body with the given schema and mapping; every way of being wrong becomes a WireError. */
-function decode<S, T>(text: string, numbers: 'any' | 'safeIntegers', schema: z.ZodType<S>, map: (body: S) => T): T {
+function decode<S, T>(text: string, numbers: 'any' | 'exact', schema: z.ZodType<S>, map: (body: S) => T): T {
   try {
     return map(schema.parse(parseStrictJson(text, numbers)));
   } catch (error) {
@@ -137,7 +137,7 @@ function transactionOf(found: z.infer<typeof transactionSchema>, accountId: stri
 
 /** A page of transactions above `sinceId`, put in the order of their ids; an id twice or too low is refused. */
 export const decodeTransactions = (body: string, accountId: string, sinceId: number): TransactionsPage =>
-  decode(body, 'safeIntegers', transactionsSchema, ({ transactions, lastTransactionID }) => {
+  decode(body, 'exact', transactionsSchema, ({ transactions, lastTransactionID }) => {
     const found = transactions.map((each, index) => transactionOf(each, accountId, `transactions.${index}`)).sort((left, right) => left.id - right.id);
     let previous = sinceId;
     for (const { id } of found) {

@@ -6,8 +6,8 @@
  * log's head and `position` is not kept up. `behind` (catching up), `away` (this build lacks the projection) and
  * `broken`: `position` is the last event in the rows.
  *
- * A projection that fails is rolled back to a savepoint of its own and marked broken with the reason, until its
- * version is raised. It can never block an append: read models serve people, the log serves the account.
+ * A projection that fails is rolled back to a savepoint of its own and marked broken with the reason, until the
+ * next start rebuilds it from the log. It can never block an append: read models serve people, the log serves the account.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { RecordedEvent } from '../../domain/log.ts';
@@ -72,9 +72,9 @@ export class Projector {
   #track(projection: Projection): Tracked {
     const shape = shapeOf(projection);
     const kept = this.#database.prepare('SELECT shape, position, broken FROM projections WHERE name = ?').get(projection.name);
-    if (kept?.['shape'] === shape && ProjectionTable.stands(this.#database, projection)) {
-      this.#database.prepare("UPDATE projections SET state = 'behind' WHERE name = ? AND broken IS NULL").run(projection.name);
-      return { table: new ProjectionTable(this.#database, projection), position: Number(kept['position']), broken: kept['broken'] !== null };
+    if (kept?.['shape'] === shape && kept['broken'] === null && ProjectionTable.stands(this.#database, projection)) {
+      this.#database.prepare("UPDATE projections SET state = 'behind' WHERE name = ?").run(projection.name);
+      return { table: new ProjectionTable(this.#database, projection), position: Number(kept['position']), broken: false };
     }
     ProjectionTable.drop(this.#database, projection);
     ProjectionTable.create(this.#database, projection);

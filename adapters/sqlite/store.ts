@@ -96,9 +96,16 @@ function checkWitness(reader: EventReader, heads: readonly StreamHead[], sequenc
 
 const place: Seal<RecordedEvent> = (draft, stream, revision, prevHash) => ({ position: draft.metadata.sequence, ...sealEvent(draft, stream, revision, prevHash) });
 
-/** A log whose tail was cut together with its heads is whole in itself; the witness remembers more. */
-function againstWitness(verdict: LogVerdict, witness: WitnessedHead | null): LogVerdict {
-  if (!verdict.ok || witness === null || witness.sequence < verdict.events) return verdict;
+/**
+ * A log whose tail was cut together with its heads, or whose chain was made anew, is whole in itself; the witness
+ * remembers how far it had come and with which head.
+ */
+function againstWitness(verdict: LogVerdict, witness: WitnessedHead | null, headThen: (sequence: number) => string): LogVerdict {
+  if (!verdict.ok || witness === null) return verdict;
+  if (witness.sequence < verdict.events) {
+    if (headThen(witness.sequence) === witness.hash) return verdict;
+    return { ok: false, stream: '', revision: -1, position: witness.sequence, reason: `at sequence ${witness.sequence} the witness saw the head ${witness.hash}, which this log never had: it was rewritten` };
+  }
   return { ok: false, stream: '', revision: -1, position: verdict.events, reason: `the witness saw sequence ${witness.sequence} with head ${witness.hash}: the tail was removed from the log` };
 }
 
@@ -250,7 +257,8 @@ class SqliteStore implements EventStore {
         progress?.(after + 1, total);
         await new Promise<void>((resolve) => void setImmediate(resolve));
       }
-      return againstWitness(checker.finish(reader.heads()), witness);
+      const heads = reader.heads();
+      return againstWitness(checker.finish(heads), witness, (sequence) => headHash(reader.headsAt(sequence, heads)));
     } catch (error) {
       throw storeError(error, `verifying the log in ${this.#directory}`);
     } finally {

@@ -75,6 +75,9 @@ function evolveForeign(known: ReadonlySet<string>, event: DomainEvent, ledger: L
   return open.length === known.size ? known : new Set(open);
 }
 
+/** Stopped as asked: 0, and 31 while halted. Any other end counts as a crash. */
+const CLEAN_EXIT_CODES = [0, 31];
+
 function evolveRun(run: RunHistory, event: DomainEvent, at: Instant): RunHistory {
   const readyUntil = run.ready ? at : run.readyUntil;
   switch (event.type) {
@@ -94,7 +97,7 @@ function evolveRun(run: RunHistory, event: DomainEvent, at: Instant): RunHistory
       return outcome === 'agreed' ? { ...run, pastImported, ready: true, readyIdentity: run.startedIdentity, readyUntil: at } : { ...run, pastImported, readyUntil };
     }
     case 'DaemonStopped':
-      return { ...run, running: event.data.exitCode !== 0, readyUntil };
+      return { ...run, running: !CLEAN_EXIT_CODES.includes(event.data.exitCode), readyUntil };
     default:
       return run.ready ? { ...run, readyUntil } : run;
   }

@@ -74,8 +74,9 @@ function openingFacts(draft: Draft, book: Book, orderUnits: Units, context: Deci
 }
 
 function openTrade(draft: Draft, book: Book, side: 1 | -1, context: DecisionContext): void {
-  const { instrument, orderUnits, stopLossPips } = book.settings;
-  const units = side === 1 ? orderUnits : negate(orderUnits);
+  const { instrument, stopLossPips } = book.settings;
+  const size = draft.state.settings.sizing(book.settings);
+  const units = side === 1 ? size : negate(size);
   const facts = openingFacts(draft, book, units, context);
   const { verdicts, deniedBy } = judgeOpening(facts);
   const telling = { instrument: instrument.name, correlationId: context.decisionId, causedBy: factId('DecisionMade', context.decisionId) };

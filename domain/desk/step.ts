@@ -48,6 +48,8 @@ function correlationOf(state: DeskState, input: Input): string {
       return `run ${state.run.epoch}: command ${input.commandId}`;
     case 'answer':
       return input.read.what === 'snapshot' ? reconciliationIdOf(input.read) : `run ${state.run.epoch}: ${input.read.what} at ${formatInstant(input.now)}`;
+    case 'start':
+      return `run ${nextEpoch(state)}: start`;
     default:
       return `run ${state.run.epoch}: ${input.kind}${input.kind === 'wake' ? ` ${input.key}` : ''} at ${formatInstant(input.now)}`;
   }
@@ -88,6 +90,9 @@ function take(draft: Draft, input: Input): void {
 
 // --- starting ---
 
+/** Above the log's own runs and above every tag that the account has seen of us. */
+const nextEpoch = (state: DeskState): number => Math.max(state.run.epoch, state.ledger.epochMax) + 1;
+
 function start(draft: Draft, run: RunFacts): void {
   const { state, now } = draft;
   const { epoch, running, readyIdentity, readyUntil } = state.run;
@@ -104,7 +109,7 @@ function start(draft: Draft, run: RunFacts): void {
   draft.tell({
     type: 'DaemonStarted',
     data: {
-      epoch: Math.max(state.run.epoch, state.ledger.epochMax) + 1,
+      epoch: nextEpoch(state),
       previousRun,
       downMs,
       build: run.build,

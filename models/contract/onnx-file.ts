@@ -60,12 +60,14 @@ function readEntry(bytes: Uint8Array): [string, string] {
 
 function readGraph(bytes: Uint8Array, nodes: OnnxNode[], externalTensors: string[]): void {
   for (const field of readFields(bytes)) {
-    if (field.number === 1) nodes.push(readNode(bytesOf(field)));
+    if (field.number === 1) nodes.push(readNode(bytesOf(field), externalTensors));
     else if (field.number === 5) readTensor(bytesOf(field), externalTensors);
+    // Sparse initialisers carry tensors of their own; no graph of the contract has any.
+    else if (field.number === 15) externalTensors.push('sparse_initializer');
   }
 }
 
-function readNode(bytes: Uint8Array): OnnxNode {
+function readNode(bytes: Uint8Array, externalTensors: string[]): OnnxNode {
   let name = '';
   let opType = '';
   let domain = '';
@@ -74,10 +76,20 @@ function readNode(bytes: Uint8Array): OnnxNode {
     if (field.number === 3) name = textOf(field);
     else if (field.number === 4) opType = textOf(field);
     else if (field.number === 7) domain = textOf(field);
-    // AttributeProto holds a graph in field 6, or several in field 11.
-    else if (field.number === 5) hasSubgraph ||= [...readFields(bytesOf(field))].some(({ number }) => number === 6 || number === 11);
+    else if (field.number === 5) hasSubgraph = readAttribute(bytesOf(field), externalTensors) || hasSubgraph;
   }
   return { name, opType, domain, hasSubgraph };
+}
+
+/** Collects the tensors of an attribute (fields 5 and 10; sparse ones in 22 and 23); true when it holds a graph (6, 11). */
+function readAttribute(bytes: Uint8Array, externalTensors: string[]): boolean {
+  let hasGraph = false;
+  for (const field of readFields(bytes)) {
+    if (field.number === 5 || field.number === 10) readTensor(bytesOf(field), externalTensors);
+    else if (field.number === 22 || field.number === 23) externalTensors.push('sparse_tensor');
+    else if (field.number === 6 || field.number === 11) hasGraph = true;
+  }
+  return hasGraph;
 }
 
 function readTensor(bytes: Uint8Array, externalTensors: string[]): void {

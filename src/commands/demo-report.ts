@@ -88,13 +88,13 @@ export async function demoReport(config: Config, snapshot: AccountSnapshot): Pro
     const replayEqual = replayed.total === live.total;
     return {
       version: 1,
-      model: String(models.rows('runs').at(-1)?.['model_label'] ?? 'none'),
+      model: String(models.rows('runs', { orderBy: { column: 'epoch', direction: 'ascending' } }).at(-1)?.['model_label'] ?? 'none'),
       bars: days.reduce((sum, day) => sum + Number(day['bars_closed']), 0),
       backfilledBars: days.reduce((sum, day) => sum + Number(day['bars_backfilled']), 0),
       decisions: tally(models.rows('decisions'), 'action', 'decisions'),
       skipped: tally(models.rows('decision_skips'), 'reason', 'skips'),
       orders: tally(orders, 'status', null),
-      fills: orders.filter((order) => order['status'] === 'filled').length,
+      fills: models.rows('positions').reduce((sum, position) => sum + Number(position['fills']), 0),
       denied: tally(models.rows('denials'), 'guard', 'denials'),
       trades: { closed: trades.length - open.length, open: open.length, won: trades.filter((trade) => trade['state'] !== 'OPEN' && money(String(trade['realised_pl'])) > 0n).length },
       books: compared,

@@ -4,7 +4,6 @@
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -122,7 +121,7 @@ async function brokerAccount(address: BrokerAddress): Promise<AccountSnapshot> {
 const MARK = 'made-by-demo';
 
 /** An earlier demo's data makes way, unless its daemon still runs; nobody else's does, whatever a variable names. */
-async function prepareDirectory(dataDirectory: string, socketPath: string): Promise<string> {
+async function prepareDirectory(dataDirectory: string, socketPath: string, tokenFile: string, token: string): Promise<void> {
   const running = await fetchStatus(socketPath).then(() => true, () => false);
   if (running) throw new UsageError(`a demo daemon is still running in ${dataDirectory}: stop it first`);
   if (existsSync(dataDirectory) && readdirSync(dataDirectory).length > 0 && !existsSync(join(dataDirectory, MARK))) {
@@ -131,16 +130,13 @@ async function prepareDirectory(dataDirectory: string, socketPath: string): Prom
   rmSync(dataDirectory, { recursive: true, force: true });
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
   writeFileSync(join(dataDirectory, MARK), 'The next demo deletes this directory.\n');
-  const tokenFile = join(dataDirectory, 'token');
-  writeFileSync(tokenFile, `${randomBytes(24).toString('hex')}\n`, { mode: 0o600 });
-  return tokenFile;
+  writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
 }
 
 export async function demo(options: { readonly json: boolean }): Promise<number> {
   const { config } = loadConfig({ file: PROFILE, environment: childEnvironment(null), baseDirectory: ROOT });
-  const tokenFile = await prepareDirectory(config.deployment.dataDirectory, config.control.socketPath);
   const account = config.broker.accountId;
-  const broker = start(['broker', '--clock', 'lockstep', '--hold', '--account', account, '--token-file', tokenFile, ...marketArguments(process.env)], childEnvironment(null));
+  const broker = start(['broker', '--clock', 'lockstep', '--hold', '--account', account, ...marketArguments(process.env)], childEnvironment(null));
   let daemon: ChildProcess | null = null;
   const stop = (): void => {
     daemon?.kill('SIGTERM');
@@ -148,7 +144,9 @@ export async function demo(options: { readonly json: boolean }): Promise<number>
   };
   process.once('SIGTERM', stop);
   try {
+    // Only once the broker has read its market does an earlier demo's log make way.
     const address = await addressOf(broker);
+    await prepareDirectory(config.deployment.dataDirectory, config.control.socketPath, config.broker.tokenFile, address.token);
     const link = new LockstepLink({ restUrl: address.rest, token: address.token });
     daemon = start(['run', '--config', PROFILE], childEnvironment(address));
     await armWhenReady(config.control.socketPath, daemon);

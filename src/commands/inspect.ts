@@ -6,6 +6,7 @@ import type { ReadModels } from '../../adapters/sqlite/read-models.ts';
 import { openSqliteStore } from '../../adapters/sqlite/store.ts';
 import type { Config } from '../../config/config.ts';
 import type { EventStore } from '../../domain/log.ts';
+import { StoreError } from '../../domain/log.ts';
 import type { Row } from '../../domain/projection.ts';
 import { ALL_PROJECTIONS } from '../../projections/index.ts';
 import { stateHash } from '../../projections/state-hash.ts';
@@ -39,22 +40,44 @@ export async function status(options: OutputOptions): Promise<number> {
     if (error instanceof DaemonNotRunningError) return null;
     throw error;
   });
-  const logged = withReadModels(config, (models) => ({
-    readUpTo: models.headPosition(),
-    account: models.rows('account')[0] ?? null,
-    safety: models.rows('safety')[0] ?? null,
-    positions: models.rows('positions'),
-    lagging: models.status().filter((one) => one.state === 'behind' || one.state === 'broken'),
-  }));
+  const logged = readLogged(config, live !== null);
   if (options.json) sayJson({ version: 1, running: live !== null, live, log: logged });
   else sayStatus(live, logged);
   return 0;
 }
 
-function sayStatus(live: unknown, logged: { readonly readUpTo: number; readonly account: Row | null; readonly safety: Row | null; readonly positions: readonly Row[]; readonly lagging: readonly unknown[] }): void {
+interface Logged {
+  readonly readUpTo: number;
+  readonly account: Row | null;
+  readonly safety: Row | null;
+  readonly positions: readonly Row[];
+  readonly lagging: readonly unknown[];
+}
+
+/** The log's own view; null where the daemon runs and its log is not for this user to read. */
+function readLogged(config: Config, running: boolean): Logged | null {
+  try {
+    return withReadModels(config, loggedOf);
+  } catch (error) {
+    if (running && error instanceof StoreError) return null;
+    throw error;
+  }
+}
+
+function loggedOf(models: ReadModels): Logged {
+  return {
+    readUpTo: models.headPosition(),
+    account: models.rows('account')[0] ?? null,
+    safety: models.rows('safety')[0] ?? null,
+    positions: models.rows('positions'),
+    lagging: models.status().filter((one) => one.state === 'behind' || one.state === 'broken'),
+  };
+}
+
+function sayStatus(live: unknown, logged: Logged | null): void {
   if (live === null) {
     say('daemon       not running; what follows is the log as it was left');
-    say(`mode         ${String(logged.safety?.['mode'] ?? 'none')} (${String(logged.safety?.['cause'] ?? 'never started')})`);
+    say(`mode         ${String(logged?.safety?.['mode'] ?? 'OBSERVING')} (${String(logged?.safety?.['cause'] ?? 'never armed')})`);
   } else {
     for (const [name, value] of Object.entries(live as { [name: string]: unknown })) {
       if (value === null || name === 'version') continue;
@@ -62,6 +85,7 @@ function sayStatus(live: unknown, logged: { readonly readUpTo: number; readonly 
       else say(`${name.padEnd(18)} ${cellText(value)}`);
     }
   }
+  if (logged === null) return say('read models  not for this user to read');
   say(`read models  up to event ${logged.readUpTo}${logged.lagging.length > 0 ? `; LAGGING: ${JSON.stringify(logged.lagging)}` : ''}`);
   if (logged.account !== null) say(`ledger       balance ${String(logged.account['balance'])} ${String(logged.account['currency'])}, realised ${String(logged.account['realised_pl'])}, transaction ${String(logged.account['last_transaction_id'])}`);
   if (logged.positions.length > 0) say(table(logged.positions));
@@ -87,12 +111,21 @@ export function query(name: string | undefined, options: QueryOptions): number {
   if ((name === undefined) === (options.sql === undefined)) throw new UsageError(`name one read model (${ALL_PROJECTIONS.map((projection) => projection.name).join(', ')}) or give --sql`);
   const { readUpTo, rows, truncated } = withReadModels(config, (models) => ({
     readUpTo: models.headPosition(),
-    ...(name !== undefined ? { rows: models.rows(name, { limit }), truncated: false } : models.sql(options.sql!, limit)),
+    ...(name !== undefined ? { rows: models.rows(name, { limit, ...orderOf(name) }), truncated: false } : models.sql(options.sql!, limit)),
   }));
   warn(`read up to event ${readUpTo}; ${rows.length} rows${truncated || rows.length === limit ? `, cut at --limit ${limit}` : ''}`);
   if (options.json) sayJson({ version: 1, readUpTo, truncated, rows });
   else say(options.csv ? csv(rows) : table(rows));
   return 0;
+}
+
+/** Columns that put rows in the order of their story, the first that a read model has. */
+const STORY_COLUMNS = ['sequence', 'intended_at', 'open_time', 'epoch', 'day', 'last_at', 'last_bar_start'];
+
+function orderOf(name: string): { readonly orderBy?: { readonly column: string; readonly direction: 'ascending' } } {
+  const columns = ALL_PROJECTIONS.find((projection) => projection.name === name)?.columns ?? {};
+  const column = STORY_COLUMNS.find((candidate) => Object.hasOwn(columns, candidate));
+  return column === undefined ? {} : { orderBy: { column, direction: 'ascending' } };
 }
 
 // --- replay ---

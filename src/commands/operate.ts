@@ -1,6 +1,7 @@
 /** Operator commands: they reach the daemon over its unix socket and change nothing by themselves. */
 import { createInterface } from 'node:readline/promises';
-import { sendCommand } from '../../adapters/control/client.ts';
+import { z } from 'zod';
+import { fetchStatus, sendCommand } from '../../adapters/control/client.ts';
 import type { ControlCommand } from '../../adapters/control/protocol.ts';
 import { worstLoss } from '../../config/checks.ts';
 import { format } from '../../domain/money.ts';
@@ -13,6 +14,9 @@ export interface OperatorOptions extends ConfigOption {
   readonly yes?: boolean;
   readonly json: boolean;
 }
+
+/** What arming shows of the daemon that it is about to arm. */
+const statusSchema = z.object({ policy: z.string(), model: z.string(), mode: z.string() });
 
 /** Asks on a terminal; without one the answer must have been given with `--yes`. */
 async function confirmed(question: string, yes: boolean): Promise<boolean> {
@@ -29,7 +33,8 @@ async function confirmed(question: string, yes: boolean): Promise<boolean> {
 export async function operate(verb: ControlCommand['verb'], options: OperatorOptions): Promise<number> {
   const { config } = load(options);
   if (verb === 'arm') {
-    warn(`${config.broker.environment} account ${config.broker.accountId}, ${config.policy.kind} policy`);
+    const status = statusSchema.parse(await fetchStatus(config.control.socketPath));
+    warn(`${config.broker.environment} account ${config.broker.accountId}, policy ${status.policy}, model ${status.model}, mode ${status.mode}`);
     warn(`the limits allow a loss of up to ${format(worstLoss(config))} ${config.broker.accountCurrency} before trading stops`);
     if (!(await confirmed('arm trading?', options.yes ?? false))) {
       warn('not armed');

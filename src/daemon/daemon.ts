@@ -160,7 +160,7 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
     if (time.lockstep !== null) void time.lockstep.follow(runtime);
     const { exitCode, reason } = await runtime.ended;
     await runtime.conclude();
-    logger[exitCode === EXIT.ok ? 'info' : 'fatal']({ exitCode, reason }, 'daemon stopped');
+    logger[exitCode === EXIT.ok || exitCode === EXIT.stoppedHalted ? 'info' : 'fatal']({ exitCode, reason }, 'daemon stopped');
     return exitCode;
   } finally {
     removeSignals();
@@ -212,7 +212,7 @@ function stopOnSignals(runtime: Runtime): () => void {
     stopping = true;
     const grace = AbortSignal.timeout(STOP_GRACE_MS);
     const waited = new Promise<void>((resolve) => grace.addEventListener('abort', () => resolve()));
-    void Promise.race([runtime.idle(), waited]).then(() => runtime.end(EXIT.ok, signal));
+    void Promise.race([runtime.idle(), waited]).then(() => runtime.end(runtime.state.safety.mode === 'HALTED' ? EXIT.stoppedHalted : EXIT.ok, signal));
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);

@@ -17,7 +17,7 @@ import type { Journal } from './journal.ts';
 const OUTSTANDING_MAX = 10_000;
 
 /** Exit codes of the daemon that mean: do not start again by yourself. */
-export const EXIT = { ok: 0, store: 30, invariant: 32, fenced: 33, usage: 64, unreachable: 69, tryAgain: 75, config: 78 } as const;
+export const EXIT = { ok: 0, store: 30, stoppedHalted: 31, invariant: 32, fenced: 33, usage: 64, unreachable: 69, tryAgain: 75, config: 78 } as const;
 
 type Running = Exclude<Effect, { readonly kind: 'wake' | 'shutdown' }>;
 

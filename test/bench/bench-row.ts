@@ -2,7 +2,7 @@
 
 export interface BenchRow {
   readonly what: string;
-  /** The bar as DESIGN words it: `≤ 1.5 × write + fdatasync`. */
+  /** The bar in words: `≤ 1.5 × write + fdatasync`. */
   readonly bar: string;
   /** Absolute figures beside the ratio, for the reader; they do not travel between machines. */
   readonly measured: string;

@@ -1,4 +1,5 @@
 /** Desk settings for scenarios: one pair, small limits, every number easy to reckon with by hand. */
+import { fixedSize } from '../../domain/sizing.ts';
 import { OANDA_CALENDAR } from '../../domain/calendar.ts';
 import type { RunFacts } from '../../domain/desk/inputs.ts';
 import { usualInstrument } from '../../domain/instruments.ts';
@@ -30,6 +31,7 @@ export const SETTINGS: DeskSettings = {
   accountId: ACCOUNT,
   homeCurrency: 'USD',
   instruments: [{ instrument: usualInstrument('EUR_USD'), orderUnits: units('1000'), stopLossPips: pips('50'), gapAllowancePips: pips('10'), quoteToHome: ratio('1') }],
+  sizing: fixedSize,
   calendar: OANDA_CALENDAR,
   onOppositeSignal: 'close',
   priceBoundPips: pips('5'),
