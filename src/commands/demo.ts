@@ -43,7 +43,7 @@ function marketArguments(environment: NodeJS.ProcessEnv): readonly string[] {
 }
 
 /** The demo's own variables are no keys of the configuration; the children get the configuration's alone. */
-function childEnvironment(broker: BrokerAddress | null): NodeJS.ProcessEnv {
+function childEnvironment(broker: BrokerAddress | null, tokenFile?: string): NodeJS.ProcessEnv {
   const { RECKONER_BARS: _bars, RECKONER_INSTRUMENT: instrument, RECKONER_SPREAD_PIPS: _spread, ...rest } = process.env;
   if (broker === null) return rest;
   return {
@@ -52,6 +52,7 @@ function childEnvironment(broker: BrokerAddress | null): NodeJS.ProcessEnv {
     ...rest,
     RECKONER_BROKER_REST_URL: broker.rest,
     RECKONER_BROKER_STREAM_URL: broker.stream,
+    ...(tokenFile === undefined ? {} : { RECKONER_BROKER_TOKEN_FILE: tokenFile }),
     ...(instrument === undefined ? {} : { RECKONER_INSTRUMENTS_0_NAME: instrument }),
   };
 }
@@ -121,7 +122,7 @@ async function brokerAccount(address: BrokerAddress): Promise<AccountSnapshot> {
 const MARK = 'made-by-demo';
 
 /** An earlier demo's data makes way, unless its daemon still runs; nobody else's does, whatever a variable names. */
-async function prepareDirectory(dataDirectory: string, socketPath: string, tokenFile: string, token: string): Promise<void> {
+async function prepareDirectory(dataDirectory: string, socketPath: string, token: string): Promise<string> {
   const running = await fetchStatus(socketPath).then(() => true, () => false);
   if (running) throw new UsageError(`a demo daemon is still running in ${dataDirectory}: stop it first`);
   if (existsSync(dataDirectory) && readdirSync(dataDirectory).length > 0 && !existsSync(join(dataDirectory, MARK))) {
@@ -130,7 +131,10 @@ async function prepareDirectory(dataDirectory: string, socketPath: string, token
   rmSync(dataDirectory, { recursive: true, force: true });
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
   writeFileSync(join(dataDirectory, MARK), 'The next demo deletes this directory.\n');
+  // Its own file in its own directory, whatever a variable names: that one may hold a real token.
+  const tokenFile = join(dataDirectory, 'token');
   writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
+  return tokenFile;
 }
 
 export async function demo(options: { readonly json: boolean }): Promise<number> {
@@ -146,9 +150,9 @@ export async function demo(options: { readonly json: boolean }): Promise<number>
   try {
     // Only once the broker has read its market does an earlier demo's log make way.
     const address = await addressOf(broker);
-    await prepareDirectory(config.deployment.dataDirectory, config.control.socketPath, config.broker.tokenFile, address.token);
+    const tokenFile = await prepareDirectory(config.deployment.dataDirectory, config.control.socketPath, address.token);
     const link = new LockstepLink({ restUrl: address.rest, token: address.token });
-    daemon = start(['run', '--config', PROFILE], childEnvironment(address));
+    daemon = start(['run', '--config', PROFILE], childEnvironment(address, tokenFile));
     await armWhenReady(config.control.socketPath, daemon);
     const startedAt = performance.now();
     await link.start();

@@ -344,6 +344,29 @@ function subscribing(fresh: Fresh): void {
     expect(collector.calls).toEqual(['bars-a@0', 'bars-a@1']);
   });
 
+  test('a store may be closed under a subscriber that is catching up: it hears nothing more, and nothing fails later', async () => {
+    const { store } = await fresh();
+    appended(await store.append(one('bars-a', -1, draftsOf(0, 2_000))));
+    const uncaught: Error[] = [];
+    const note = (error: Error): void => void uncaught.push(error);
+    process.on('uncaughtExceptionMonitor', note);
+    try {
+      const collector = new Collector();
+      store.subscribe(-1, collector);
+      await collector.until(1);
+      await store.close();
+      const heard = collector.calls.length;
+      expect(heard).toBeLessThan(2_000);
+      // The page that was due at the close would have been read in one of these turns.
+      for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      expect(collector.calls).toHaveLength(heard);
+      expect(collector.failure).toBeNull();
+      expect(uncaught).toEqual([]);
+    } finally {
+      process.off('uncaughtExceptionMonitor', note);
+    }
+  });
+
   test('a listener that throws is told so and dropped; appends and other listeners go on', async () => {
     const { store } = await fresh();
     const failing = new Collector(() => {

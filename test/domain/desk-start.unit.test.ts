@@ -120,6 +120,18 @@ describe('a later start', () => {
     expect(desk.mode).toBe('REDUCING');
   });
 
+  test.each([[0, 'clean'], [31, 'clean'], [32, 'crashed'], [69, 'crashed']] as const)('after a stop with exit code %i finds the run before it %s', (exitCode, previousRun) => {
+    const desk = new DeskHarness();
+    desk.start();
+    desk.command('halt');
+    desk.give({ kind: 'stop', reason: 'SIGTERM', exitCode });
+    desk.crashAndRestart();
+    expect(desk.told('DaemonStopped')).toEqual([{ reason: 'SIGTERM', exitCode }]);
+    expect(desk.told('DaemonStarted').at(-1)).toMatchObject({ epoch: 2, previousRun });
+    expect(desk.state.run.crashesFoundAt).toHaveLength(previousRun === 'crashed' ? 1 : 0);
+    expect(desk.mode).toBe('HALTED');
+  });
+
   test('forgets no halt', () => {
     const desk = longDesk();
     desk.command('halt');

@@ -91,6 +91,14 @@ describe('a halt', () => {
     expect(evolve(safety, [{ type: 'TradingResumed', data: { operator: 'mara', reason: 'x' } }])).toMatchObject({ mode: 'OBSERVING', haltCauses: [], disposition: null });
   });
 
+  test.each([['foreignTrade', 'lossLimit'], ['lossLimit', 'foreignTrade']] as const)('for %s stays one halt, since then, when %s follows; the position is flattened either way', (first, second) => {
+    const one = evolve(inMode('ARMED'), halt(inMode('ARMED'), first, '', LIMITS));
+    const both = evolve(one, halt(one, second, '', LIMITS), plusMs(AT, HOUR_MS));
+    expect(both).toMatchObject({ mode: 'HALTED', since: AT, cause: first, disposition: 'flatten', haltCauses: [first, second] });
+    expect(halt(both, first, '', LIMITS)).toEqual([]);
+    expect(halt(both, second, '', LIMITS)).toEqual([]);
+  });
+
   test('is remembered with cause, time and disposition, and cuts an endless detail', () => {
     const halted = evolve(inMode('ARMED'), halt(inMode('ARMED'), 'overFill', 'x'.repeat(5_000), LIMITS));
     expect(halted).toMatchObject({ mode: 'HALTED', cause: 'overFill', since: AT, disposition: 'flatten' });

@@ -108,6 +108,18 @@ describe('a file of bars', () => {
     expect(demo.code).not.toBe(0);
     expect(demo.stderr).toMatch(/bars\.csv:3: high is below low/);
   });
+
+  test('that cannot be read leaves the log of an earlier demo in place', async () => {
+    const { place } = await placeWithLog();
+    writeFileSync(join(place.dataDirectory, 'made-by-demo'), '');
+    const before = rows(place);
+    expect(before.length).toBeGreaterThan(0);
+    const missing = join(place.directory, 'nowhere.csv');
+    const demo = await place.command(['demo'], { ...HOLD, 'broker.tokenFile': join(place.dataDirectory, 'token') }, null, { RECKONER_BARS: missing });
+    expect(demo.code).toBe(64);
+    expect(demo.stderr).toContain(missing);
+    expect(rows(place)).toEqual(before);
+  });
 });
 
 describe('a model', () => {

@@ -148,7 +148,14 @@ describe('an operator', () => {
     const again = place.startDaemon(broker, REAL_TIME);
     expect(await place.whenReady(again)).toMatchObject({ mode: 'OBSERVING', epoch: 2 });
     expect(ofType(await readLog(place.dataDirectory), 'DaemonStarted').map(({ data }) => data.previousRun)).toEqual(['none', 'clean']);
-    expect(await again.end('SIGINT')).toMatchObject({ code: 0 });
+    // Halted, it says so with its exit code, and the next start takes that for no crash.
+    expect(await tell('halt', ...WHO)).toMatchObject({ code: 0 });
+    expect(await again.end('SIGINT')).toMatchObject({ code: 31, signal: null });
+    const halted = place.startDaemon(broker, REAL_TIME);
+    const up = await until('the halted daemon', () => place.status(), [halted]);
+    expect(up).toMatchObject({ mode: 'HALTED', epoch: 3 });
+    expect(ofType(await readLog(place.dataDirectory), 'DaemonStarted').map(({ data }) => data.previousRun)).toEqual(['none', 'clean', 'clean']);
+    expect(await halted.end('SIGTERM')).toMatchObject({ code: 31 });
   });
 
   test('cannot start a second daemon on the same data directory', async () => {

@@ -63,7 +63,7 @@ function weekendFile(place: Workplace, fridayBars = FRIDAY_BARS, sundayBars = SU
 }
 
 async function demo(place: Workplace, settings: Settings, market: NodeJS.ProcessEnv): Promise<{ readonly report: Report; readonly log: Log }> {
-  const { code, stdout, stderr } = await place.command(['demo', '--json'], { ...settings, 'logging.level': 'warn', 'broker.tokenFile': join(place.dataDirectory, 'token') }, null, market);
+  const { code, stdout, stderr } = await place.command(['demo', '--json'], { ...settings, 'logging.level': 'warn' }, null, market);
   expect(code, stderr.slice(-2_000)).toBe(0);
   return { report: reportSchema.parse(JSON.parse(stdout)), log: await readLog(place.dataDirectory) };
 }
@@ -124,7 +124,7 @@ describe('the demo', () => {
     expect(two).toEqual(one);
   });
 
-  test('deletes what an earlier demo left, and never data that no demo made', async () => {
+  test('deletes what an earlier demo left, and never data or a token that no demo made', async () => {
     const place = new Workplace();
     const settings: Settings = { ...RANDOM, 'logging.level': 'warn', 'broker.tokenFile': join(place.dataDirectory, 'token') };
     const keepsake = join(place.dataDirectory, 'log.sqlite');
@@ -137,7 +137,10 @@ describe('the demo', () => {
 
     rmSync(keepsake);
     const market = { RECKONER_BARS: weekendFile(place, HISTORY_BARS + 3, 1), RECKONER_SPREAD_PIPS: '1.4' };
-    for (const _ of ['first', 'second']) expectAgreement((await demo(place, RANDOM, market)).report);
+    const token = join(place.directory, 'the-real-token');
+    writeFileSync(token, 'worth guarding', { mode: 0o600 });
+    for (const _ of ['first', 'second']) expectAgreement((await demo(place, { ...RANDOM, 'broker.tokenFile': token }, market)).report);
+    expect(readFileSync(token, 'utf8')).toBe('worth guarding');
   });
 
   const isThere = existsSync(REAL_BARS);

@@ -105,6 +105,28 @@ describe('an ONNX file', () => {
     expect(checkNodes('initial_inference', { ...initial, externalTensors: ['w'] })).toMatch(/w lies in another file/);
   });
 
+  test('is refused for data elsewhere wherever a tensor may stand: in a node\'s attributes, and as a sparse one', () => {
+    const read = (graph: MessageWriter): typeof initial => readOnnxFile(new MessageWriter().bytes(7, graph.finish()).finish());
+    const withAttribute = (attribute: MessageWriter): typeof initial =>
+      read(new MessageWriter().bytes(1, new MessageWriter().text(3, 'c').text(4, 'Constant').bytes(5, attribute.text(1, 'value').finish()).finish()));
+    const inside = new MessageWriter().text(8, 'near').bytes(9, new Uint8Array(4)).finish();
+    const located = new MessageWriter().text(8, 'far').integer(14, 1).finish();
+    const listed = new MessageWriter().text(8, 'away').bytes(13, new MessageWriter().text(1, 'location').text(2, '/etc/passwd').finish()).finish();
+    for (const [file, names] of [
+      [withAttribute(new MessageWriter().bytes(5, located)), ['far']],
+      [withAttribute(new MessageWriter().bytes(10, inside).bytes(10, located).bytes(10, listed)), ['far', 'away']],
+      [withAttribute(new MessageWriter().bytes(22, new Uint8Array(0))), ['sparse_tensor']],
+      [withAttribute(new MessageWriter().bytes(23, new Uint8Array(0))), ['sparse_tensor']],
+      [read(new MessageWriter().bytes(15, new Uint8Array(0))), ['sparse_initializer']],
+    ] as const) {
+      expect(file.externalTensors).toEqual(names);
+      expect(checkNodes('initial_inference', file)).toBe(`initial_inference: the data of ${names.join(', ')} lies in another file`);
+    }
+    expect(checkNodes('initial_inference', withAttribute(new MessageWriter().bytes(5, inside).bytes(10, inside)))).toBeNull();
+    // A graph after a tensor in the same attributes is still a graph.
+    expect(withAttribute(new MessageWriter().bytes(6, new Uint8Array(0)).bytes(5, inside)).nodes[0]).toMatchObject({ opType: 'Constant', hasSubgraph: true });
+  });
+
   test('writes the attributes and dimensions that it was given', () => {
     const bytes = new OnnxGraphWriter().input('x', 'float32', ['batch', 3]).node('LeakyRelu', ['x'], ['y'], { alpha: 0.25 }).output('y', 'float32', ['batch', 3]).finish('g', 17, { a: 'b' });
     expect(readOnnxFile(bytes)).toMatchObject({ nodes: [{ name: 'LeakyRelu_0', opType: 'LeakyRelu' }], metadata: new Map([['a', 'b']]) });

@@ -56,6 +56,13 @@ describe('read models of the ledger, from transaction bodies alone', () => {
     ]);
   });
 
+  test('a trade that was only reduced is open and tells nothing of a close', () => {
+    expect(given(...STORY.slice(0, 5))('trades')).toEqual([{
+      trade_id: '4', state: 'OPEN', instrument: 'EUR_USD', initial_units: '3', current_units: '2', open_price: '1.10000', open_time: '2026-01-05T12:00:00.000000000Z', client_order_id: 'client-a',
+      realised_pl: '0.001', financing: '0', close_price: null, close_time: null, close_reason: null, close_transaction_id: null,
+    }]);
+  });
+
   test('the trading day turns at 17:00 New York, so financing at 22:00 UTC in winter is booked on the next one', () => {
     expect(rows('daily_pnl').map((row) => [row['day'], row['realised_pl'], row['financing'], row['net_pnl'], row['transfers'], row['fills'], row['closing_balance']])).toEqual([
       ['2026-01-04', '0', '0', '0', '1000', 0, '1000'],

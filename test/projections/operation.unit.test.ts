@@ -25,6 +25,26 @@ describe('the read models of safety', () => {
     expect(given(...steps.slice(0, 2))('safety')).toEqual([expect.objectContaining({ mode: 'HALTED', cause: 'dayLoss', detail: 'lost 5.1', disposition: 'flatten', since: timeAt(1) })]);
   });
 
+  test('a further cause joins a halt that stands: since and actor of the first stay, and a flattening is never softened', () => {
+    const halted = (cause: string, detail: string, disposition: 'flatten' | 'hold', actor = 'daemon') => step('TradingHalted', { cause, detail, disposition, actor }, { actor });
+    const all = [halted('foreignTrade', 'trade 7', 'hold'), halted('lossLimit', 'lost 5.1', 'flatten'), halted('operator', 'lost 5.1', 'hold', 'operator ana'), halted('lossLimit', 'lost 5.2', 'flatten')];
+    const after = (count: number) => given(...all.slice(0, count))('safety')[0];
+    const first = { id: 'safety', mode: 'HALTED', since: timeAt(0), actor: 'daemon', armings: 0 };
+    expect(after(1)).toEqual({ ...first, cause: 'foreignTrade', detail: 'trade 7', disposition: 'hold', halts: 1 });
+    expect(after(2)).toEqual({ ...first, cause: 'foreignTrade; lossLimit', detail: 'trade 7; lost 5.1', disposition: 'flatten', halts: 2 });
+    expect(after(3)).toEqual({ ...first, cause: 'foreignTrade; lossLimit; operator', detail: 'trade 7; lost 5.1', disposition: 'flatten', halts: 3 });
+    expect(after(4)).toEqual({ ...first, cause: 'foreignTrade; lossLimit; operator', detail: 'trade 7; lost 5.1; lost 5.2', disposition: 'flatten', halts: 4 });
+  });
+
+  test('a halt after a resumption begins afresh', () => {
+    const rows = given(
+      step('TradingHalted', { cause: 'lossLimit', detail: 'lost 5.1', disposition: 'flatten', actor: 'daemon' }),
+      step('TradingResumed', { operator: 'ana', reason: 'looked at it' }, { actor: 'operator ana' }),
+      step('TradingHalted', { cause: 'discrepancy', detail: 'balance', disposition: 'hold', actor: 'daemon' }),
+    )('safety');
+    expect(rows).toEqual([{ id: 'safety', mode: 'HALTED', since: timeAt(2), cause: 'discrepancy', detail: 'balance', disposition: 'hold', actor: 'daemon', armings: 0, halts: 2 }]);
+  });
+
   test('every change of mode is kept with its place in the log, and commands that change nothing are not', () => {
     expect(given(...steps)('mode_changes').map((row) => [row['sequence'], row['event'], row['mode'], row['actor']])).toEqual([
       [0, 'TradingArmed', 'ARMED', 'operator ana'],
@@ -52,7 +72,7 @@ describe('the read models of reconciliation and runs', () => {
     ]);
   });
 
-  test('a run is one row by epoch; its end is filled in when it comes, and stays open after a crash', () => {
+  test('a run is one row; its end is filled in when it comes, and stays open after a crash', () => {
     const rows = given(
       step('DaemonStarted', started, { epoch: 3, runId: 'run-3' }),
       step('DaemonStarted', { ...started, epoch: 4, previousRun: 'crashed' }, { epoch: 4, runId: 'run-4' }),
@@ -63,6 +83,15 @@ describe('the read models of reconciliation and runs', () => {
       [4, 'run-4', timeAt(1), timeAt(2), 'SIGTERM', 0],
     ]);
     expect(rows[0]).toMatchObject({ model_label: 'untrained', previous_run: 'crashed', down_ms: 4_000 });
+  });
+
+  test('a run whose epoch was raised after its start is still one row, and its end finds it', () => {
+    const rows = given(
+      step('DaemonStarted', started, { epoch: 3, runId: 'run-3' }),
+      step('EpochRaised', { epoch: 6, transactionId: '12' }, { epoch: 3, runId: 'run-3' }),
+      step('DaemonStopped', { reason: 'SIGTERM', exitCode: 31 }, { epoch: 6, runId: 'run-3' }),
+    )('runs');
+    expect(rows).toEqual([expect.objectContaining({ run_id: 'run-3', epoch: 3, started_at: timeAt(0), stopped_at: timeAt(2), stop_reason: 'SIGTERM', exit_code: 31 })]);
   });
 });
 

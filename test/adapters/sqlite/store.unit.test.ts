@@ -74,6 +74,33 @@ describe('verify finds what was done to the log and names the first bad event', 
     expect(() => open()).toThrow(/behind its witness: the log ends at sequence 8 .* sequence 11/);
   });
 
+  test.each([[12, 11], [13, 11]])('a chain that was made anew, whole in itself and %i events long, is found through the witness', async (events, witnessed) => {
+    await (await filled()).close();
+    const kept = readFileSync(witness());
+    for (const name of readdirSync(directory)) rmSync(join(directory, name));
+    const forged = open();
+    for (const [index, stream] of ['bars-a', 'bars-b', 'bars-a', 'bars-b'].entries()) {
+      const count = index === 3 ? events - 9 : 3;
+      await forged.append([{ stream, expectedRevision: index < 2 ? -1 : 2, events: draftsOf(index * 3, count, 5) }]);
+    }
+    await forged.close();
+    expect(await open({ readOnly: true }).verify()).toMatchObject({ ok: true, events });
+    writeFileSync(witness(), kept);
+    expect(await open({ readOnly: true }).verify()).toMatchObject({ ok: false, position: witnessed, reason: expect.stringMatching(/at sequence 11 the witness saw the head .* rewritten/) as string });
+  });
+
+  test.each([['of the empty log', 0], ['of half the log', 6]])('a witness %s, from before a power loss, is no reason to doubt the log', async (_what, count) => {
+    const store = open();
+    await store.append([{ stream: 'bars-a', expectedRevision: -1, events: draftsOf(0, count) }]);
+    await store.close();
+    const kept = readFileSync(witness());
+    const again = open();
+    await again.append([{ stream: 'bars-a', expectedRevision: count - 1, events: draftsOf(count, 3) }, { stream: 'bars-b', expectedRevision: -1, events: draftsOf(count + 3, 2) }]);
+    await again.close();
+    writeFileSync(witness(), kept);
+    expect(await open({ readOnly: true }).verify()).toMatchObject({ ok: true, events: count + 5 });
+  });
+
   test('appending goes on while a verification reads', async () => {
     const store = open();
     await store.append([{ stream: 'bars-a', expectedRevision: -1, events: draftsOf(0, 4_500) }]);
