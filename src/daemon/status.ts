@@ -6,7 +6,8 @@ import type { Book, DeskState } from '../../domain/desk/state.ts';
 import { ourOpenTrade } from '../../domain/desk/state.ts';
 import { barEnd } from '../../domain/market.ts';
 import { netUnits } from '../../domain/ledger.ts';
-import { format } from '../../domain/money.ts';
+import { absolute, format, subtract } from '../../domain/money.ts';
+import type { Money, Pips } from '../../domain/money.ts';
 import { ordersLastDay, ordersLastHour } from '../../domain/safety.ts';
 import type { Instant } from '../../domain/time.ts';
 import { formatInstant } from '../../domain/time.ts';
@@ -18,7 +19,6 @@ export const readinessOf = (state: DeskState): { readonly ready: true } | { read
 
 export function statusOf(state: DeskState, now: Instant, bars: { readonly done: number; readonly total: number } | null): Json {
   const { safety, ledger, live, settings, run } = state;
-  const loss = dayLossNow(state);
   const readiness = readinessOf(state);
   return {
     version: 1,
@@ -43,16 +43,25 @@ export function statusOf(state: DeskState, now: Instant, bars: { readonly done: 
     foreignTrades: [...state.foreignTradeIds],
     worstLoss: format(settings.worstLoss),
     instruments: [...state.books.values()].map((book) => instrumentStatus(state, book, now)),
-    limits: [
-      { limit: 'dailyLossMoney', value: format(loss.money), max: format(settings.safety.dailyLossMoneyMax) },
-      { limit: 'dailyLossPips', value: format(loss.pips), max: format(settings.safety.dailyLossPipsMax) },
-      { limit: 'ordersPerHour', value: String(ordersLastHour(safety, now)), max: String(settings.safety.ordersPerHourMax) },
-      { limit: 'ordersPerDay', value: String(ordersLastDay(safety, now)), max: String(settings.safety.ordersPerDayMax) },
-      { limit: 'slippageStrikes', value: String(safety.slippageStrikes), max: String(settings.safety.slippageStrikesMax) },
-      { limit: 'positionUnits', value: 'see instruments', max: format(settings.safety.positionUnitsMax) },
-    ],
+    limits: limitsOf(state, now),
     bars: bars === null ? null : { done: bars.done, total: bars.total },
   };
+}
+
+/** Each limit with what stands against it and what is left. */
+function limitsOf(state: DeskState, now: Instant): Json {
+  const { safety, settings } = state;
+  const loss = dayLossNow(state);
+  const amount = <T extends Money | Pips>(limit: string, value: T, max: T): Json => ({ limit, value: format(value), max: format(max), distance: format(subtract(max, value)) });
+  const count = (limit: string, value: number, max: number): Json => ({ limit, value: String(value), max: String(max), distance: String(max - value) });
+  const limits = settings.safety;
+  return [
+    amount('dailyLossMoney', loss.money, limits.dailyLossMoneyMax),
+    amount('dailyLossPips', loss.pips, limits.dailyLossPipsMax),
+    count('ordersPerHour', ordersLastHour(safety, now), limits.ordersPerHourMax),
+    count('ordersPerDay', ordersLastDay(safety, now), limits.ordersPerDayMax),
+    count('slippageStrikes', safety.slippageStrikes, limits.slippageStrikesMax),
+  ];
 }
 
 function instrumentStatus(state: DeskState, book: Book, now: Instant): Json {
@@ -60,9 +69,13 @@ function instrumentStatus(state: DeskState, book: Book, now: Instant): Json {
   const quote = state.live.quotes.get(instrument.name) ?? null;
   const quoteAgeMs = quote === null ? null : now - quote.at;
   const { lastBarStart } = book.market;
+  const units = netUnits(state.ledger, instrument.name);
+  const { positionUnitsMax } = state.settings.safety;
   return {
     instrument: instrument.name,
-    units: format(netUnits(state.ledger, instrument.name)),
+    units: format(units),
+    unitsMax: format(positionUnitsMax),
+    unitsDistance: format(subtract(positionUnitsMax, absolute(units))),
     ourTrade: ourOpenTrade(state, book)?.tradeId ?? null,
     netPips: book.excursion === null ? null : format(book.excursion.fared.netPips),
     shadowPips: format(book.shadow.closedPips),

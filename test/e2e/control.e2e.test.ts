@@ -89,7 +89,16 @@ describe('an operator', () => {
     // Looking.
     const status = await tell('status', '--json');
     expect(status.code).toBe(0);
-    expect(JSON.parse(status.stdout)).toMatchObject({ running: true, live: { ready: true, mode: 'OBSERVING' }, log: { lagging: [] } });
+    expect(JSON.parse(status.stdout)).toMatchObject({
+      running: true,
+      live: {
+        ready: true,
+        mode: 'OBSERVING',
+        instruments: [{ units: '0', unitsMax: '1', unitsDistance: '1' }],
+        limits: expect.arrayContaining([{ limit: 'dailyLossPips', value: '0', max: '1000', distance: '1000' }, { limit: 'slippageStrikes', value: '0', max: '3', distance: '3' }]) as unknown,
+      },
+      log: { lagging: [] },
+    });
     expect((await tell('status')).stdout).toMatch(/^mode +OBSERVING$/m);
     const runs = await tell('query', 'runs', '--json');
     expect(JSON.parse(runs.stdout)).toMatchObject({ rows: [{ epoch: 1, previous_run: 'none', stopped_at: null }] });
