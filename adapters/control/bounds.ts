@@ -1,4 +1,5 @@
-/** Bounds of the daemon's own HTTP servers. */
+/** Bounds of the daemon's own HTTP servers, and what they answer when something is wrong. */
+import type { FastifyInstance } from 'fastify';
 
 /** Bytes of a request body; a command is a few hundred. */
 export const BODY_BYTES_MAX = 64 * 1024;
@@ -22,4 +23,15 @@ export function requestBounds(requestMsMax: number) {
       maxHeaderSize: HEADER_BYTES_MAX,
     },
   };
+}
+
+/** A caller's mistake is named to the caller, a fault of ours to whoever reads our log. */
+export function answerFaults(server: FastifyInstance, onFault: (fault: Error) => void, notFound: string): void {
+  server.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status < 500) return reply.code(status).send({ error: error.message });
+    onFault(error);
+    return reply.code(500).send({ error: 'the daemon could not answer; its log says why' });
+  });
+  server.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: notFound }));
 }

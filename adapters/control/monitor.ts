@@ -1,6 +1,6 @@
 /** What a monitor may ask over loopback TCP: alive, ready, metrics. Nothing here changes anything. */
 import fastify from 'fastify';
-import { CONNECTIONS_MAX, REQUEST_MS_MAX, requestBounds } from './bounds.ts';
+import { CONNECTIONS_MAX, REQUEST_MS_MAX, answerFaults, requestBounds } from './bounds.ts';
 import type { MetricsRegistry } from './metrics.ts';
 
 export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
@@ -35,13 +35,7 @@ export async function startMonitorServer({ host, port, readiness, metrics, onFau
   server.addHook('onRequest', async (request, reply) => {
     if (!ALLOWED_HOST.test(request.headers.host ?? '')) await reply.code(421).send({ error: 'this host name is not served here' });
   });
-  server.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
-    const status = error.statusCode ?? 500;
-    if (status < 500) return reply.code(status).send({ error: error.message });
-    onFault(error);
-    return reply.code(500).send({ error: 'the daemon could not answer; its log says why' });
-  });
-  server.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'there is only GET /health, /ready and /metrics' }));
+  answerFaults(server, onFault, 'there is only GET /health, /ready and /metrics');
 
   server.get('/health', () => ({ status: 'alive' }));
   server.get('/ready', (_request, reply) => {

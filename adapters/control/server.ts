@@ -5,7 +5,7 @@
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import fastify from 'fastify';
-import { BODY_BYTES_MAX, CONNECTIONS_MAX, REQUEST_MS_MAX, requestBounds } from './bounds.ts';
+import { BODY_BYTES_MAX, CONNECTIONS_MAX, REQUEST_MS_MAX, answerFaults, requestBounds } from './bounds.ts';
 import { commandSchema } from './protocol.ts';
 import type { ControlHandler } from './protocol.ts';
 
@@ -63,13 +63,7 @@ export async function startControlServer({ socketPath, handler, onFault, request
   });
   server.server.maxConnections = CONNECTIONS_MAX;
 
-  server.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
-    const status = error.statusCode ?? 500;
-    if (status < 500) return reply.code(status).send({ error: error.message });
-    onFault(error);
-    return reply.code(500).send({ error: 'the daemon could not answer; its log says why' });
-  });
-  server.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'there is only POST /commands and GET /status' }));
+  answerFaults(server, onFault, 'there is only POST /commands and GET /status');
 
   server.post('/commands', async (request, reply) => {
     const parsed = commandSchema.safeParse(request.body);

@@ -57,13 +57,17 @@ export function awaitMinute(draft: Draft): void {
   }
 }
 
+/** Asks for every bar behind the newest; the awaited one should be the last of them. */
+function readBehindNewest(draft: Draft, instrument: InstrumentName, awaitedStart: Instant): void {
+  const last = bookOf(draft.state, instrument).market.lastBarStart;
+  draft.ask({ kind: 'read', read: { what: 'bars', instrument, purpose: 'boundary', from: last === null ? awaitedStart : barEnd(last), countMax: CANDLES_PER_READ_MAX } });
+}
+
 /** Asks (again) for the awaited candle, and sets the next reminder. */
 export function readAwaited(draft: Draft, instrument: InstrumentName): void {
   const awaited = draft.state.live.awaited.get(instrument);
   if (awaited === undefined) return;
-  const last = bookOf(draft.state, instrument).market.lastBarStart;
-  const from = last === null ? awaited.barStart : barEnd(last);
-  draft.ask({ kind: 'read', read: { what: 'bars', instrument, purpose: 'boundary', from, countMax: CANDLES_PER_READ_MAX } });
+  readBehindNewest(draft, instrument, awaited.barStart);
   const retryAfterMs = RETRY_AFTER_MS[awaited.attempts];
   if (retryAfterMs === undefined) return;
   draft.live({ awaited: new Map(draft.state.live.awaited).set(instrument, { ...awaited, attempts: awaited.attempts + 1 }) });
@@ -76,8 +80,7 @@ export function completedByQuote(draft: Draft, instrument: InstrumentName, quote
   if (awaited === undefined || awaited.quoted || quotedAt < barEnd(awaited.barStart)) return;
   draft.live({ awaited: new Map(draft.state.live.awaited).set(instrument, { ...awaited, quoted: true }) });
   const last = bookOf(draft.state, instrument).market.lastBarStart;
-  if (last !== null && last >= awaited.barStart) return;
-  draft.ask({ kind: 'read', read: { what: 'bars', instrument, purpose: 'boundary', from: last === null ? awaited.barStart : barEnd(last), countMax: CANDLES_PER_READ_MAX } });
+  if (last === null || last < awaited.barStart) readBehindNewest(draft, instrument, awaited.barStart);
 }
 
 // --- taking bars in ---

@@ -1,5 +1,6 @@
 /** Mirroring the broker's ledger: every transaction once and in order, and what each one says to the desk. */
 import type { BrokerTransaction, TransactionsPage } from '../broker.ts';
+import type { ClientOrderId } from '../ids.ts';
 import { epochOfTag } from '../ids.ts';
 import type { TransactionBody } from '../ledger.ts';
 import { isKnownTransactionType, netUnits, newTransactions, readBody } from '../ledger.ts';
@@ -91,7 +92,7 @@ function observe(draft: Draft, transaction: BrokerTransaction, body: Transaction
     const { instrument } = book.settings;
     const events = observeTransaction(book.trading, body, instrument.name, { pipLocation: instrument.pipLocation, lateFillBars: draft.state.settings.lateFillBars });
     for (const event of events) {
-      const before = 'clientOrderId' in event.data && event.data.clientOrderId !== null ? findOrder(book, event.data.clientOrderId) : undefined;
+      const before = 'clientOrderId' in event.data && event.data.clientOrderId !== null ? book.trading.orders.get(event.data.clientOrderId as ClientOrderId) : undefined;
       draft.tell(event, {
         instrument: instrument.name,
         actor: 'broker',
@@ -122,8 +123,6 @@ function yieldOrSurpass(draft: Draft, transaction: BrokerTransaction, epoch: num
 
 /** An account's past before Reckoner is history to fold, not news to act on. */
 const isFirstImport = (draft: Draft): boolean => !draft.state.run.pastImported;
-
-const findOrder = (book: Book, clientOrderId: string): Order | undefined => [...book.trading.orders.values()].find((order) => order.clientOrderId === clientOrderId);
 
 /** A fill against its order: more units than ordered, or a second fill, halts at once. */
 function judgeFill(draft: Draft, book: Book, order: Order, filledUnits: string): void {

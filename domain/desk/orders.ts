@@ -224,13 +224,15 @@ export function flattenWhatIsDue(draft: Draft): void {
 
 // --- sending ---
 
+const bookOfOrder = (state: DeskState, clientOrderId: ClientOrderId): Book | undefined => [...state.books.values()].find((book) => book.trading.orders.has(clientOrderId));
+
 /**
  * The dispatcher's last look, immediately before the bytes leave: has anything changed since the intent?
  *
  * @returns the guard that denies, or null to send.
  */
 export function lastLook(state: DeskState, clientOrderId: ClientOrderId, now: Instant): Pick<GuardVerdict, 'guard' | 'value' | 'limit'> | null {
-  const book = [...state.books.values()].find((candidate) => candidate.trading.orders.has(clientOrderId));
+  const book = bookOfOrder(state, clientOrderId);
   const order = book?.trading.orders.get(clientOrderId);
   if (order?.status !== 'intended') return { guard: 'intended', value: order?.status ?? 'unknown order', limit: 'intended' };
   if (order.leg === 'close') {
@@ -246,21 +248,20 @@ export function lastLook(state: DeskState, clientOrderId: ClientOrderId, now: In
 
 /** The dispatcher denied an intent: nothing was sent. */
 export function recordDispatchDenial(draft: Draft, clientOrderId: ClientOrderId, denial: Pick<GuardVerdict, 'guard' | 'value' | 'limit'>): void {
-  for (const book of draft.state.books.values()) {
-    const order = book.trading.orders.get(clientOrderId);
-    if (order === undefined) continue;
-    const { guard, value, limit } = denial;
-    const verdict = { guard, value, limit, passed: false, distance: null };
-    draft.tell({
-      type: 'OrderDenied',
-      data: { decisionId: order.decisionId, clientOrderId, cause: order.cause, leg: order.leg, instrument: book.settings.instrument.name, units: format(order.units), guard, guards: [verdict] },
-    }, { instrument: book.settings.instrument.name, correlationId: order.decisionId ?? clientOrderId, causedBy: factId('OrderIntended', clientOrderId) });
-  }
+  const book = bookOfOrder(draft.state, clientOrderId);
+  const order = book?.trading.orders.get(clientOrderId);
+  if (book === undefined || order === undefined) return;
+  const { guard, value, limit } = denial;
+  const verdict = { guard, value, limit, passed: false, distance: null };
+  draft.tell({
+    type: 'OrderDenied',
+    data: { decisionId: order.decisionId, clientOrderId, cause: order.cause, leg: order.leg, instrument: book.settings.instrument.name, units: format(order.units), guard, guards: [verdict] },
+  }, { instrument: book.settings.instrument.name, correlationId: order.decisionId ?? clientOrderId, causedBy: factId('OrderIntended', clientOrderId) });
 }
 
 /** What came of sending: the raw exchange, and what it means. The ledger is asked in every case. */
 export function recordExchange(draft: Draft, clientOrderId: ClientOrderId, request: OrderRequest, exchange: Exchange): void {
-  const book = [...draft.state.books.values()].find((candidate) => candidate.trading.orders.has(clientOrderId));
+  const book = bookOfOrder(draft.state, clientOrderId);
   const order = book?.trading.orders.get(clientOrderId);
   if (book === undefined || order === undefined) throw new Error(`an exchange for ${clientOrderId}, which was never intended`);
   const instrument = book.settings.instrument.name;

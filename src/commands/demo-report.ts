@@ -1,6 +1,5 @@
 /** What a demo run came to: counts from the read models, and the four accounts of the books side by side. */
 import { openReadModels } from '../../adapters/sqlite/read-models.ts';
-import { MemoryReadModels } from '../../adapters/memory/read-models.ts';
 import { openSqliteStore } from '../../adapters/sqlite/store.ts';
 import type { Config } from '../../config/config.ts';
 import type { AccountSnapshot } from '../../domain/broker.ts';
@@ -9,8 +8,8 @@ import type { Money } from '../../domain/money.ts';
 import type { Row } from '../../domain/projection.ts';
 import { ALL_PROJECTIONS } from '../../projections/index.ts';
 import { stateHash } from '../../projections/state-hash.ts';
-import { eventsOf } from '../daemon/recovery.ts';
 import { say, table } from './common.ts';
+import { rebuildStateHash } from './rebuild.ts';
 
 /** Decimals that the broker prints of a USD account. */
 const MONEY_DECIMALS = 4;
@@ -75,10 +74,9 @@ export async function demoReport(config: Config, snapshot: AccountSnapshot): Pro
   const store = openSqliteStore({ directory, projections: [], readOnly: true, deployment: config.deployment.name });
   try {
     const verdict = await store.verify();
-    const rebuilt = new MemoryReadModels(ALL_PROJECTIONS);
-    for await (const { recorded } of eventsOf(store)) rebuilt.fold([recorded]);
-    const [replayed, live] = [stateHash(ALL_PROJECTIONS, rebuilt), stateHash(ALL_PROJECTIONS, models)];
     const head = await store.head();
+    const replayed = await rebuildStateHash(store, head.position, () => undefined);
+    const live = stateHash(ALL_PROJECTIONS, models);
     const trades = models.rows('trades', { limit: 100_000 });
     const open = trades.filter((trade) => trade['state'] === 'OPEN');
     const orders = models.rows('orders', { limit: 100_000 });

@@ -1,6 +1,5 @@
 /** Commands that look: status, query, replay, verify. Each opens the log read-only. */
 import { fetchStatus, DaemonNotRunningError } from '../../adapters/control/client.ts';
-import { MemoryReadModels } from '../../adapters/memory/read-models.ts';
 import { openReadModels } from '../../adapters/sqlite/read-models.ts';
 import type { ReadModels } from '../../adapters/sqlite/read-models.ts';
 import { openSqliteStore } from '../../adapters/sqlite/store.ts';
@@ -10,11 +9,10 @@ import { StoreError } from '../../domain/log.ts';
 import type { Row } from '../../domain/projection.ts';
 import { ALL_PROJECTIONS } from '../../projections/index.ts';
 import { stateHash } from '../../projections/state-hash.ts';
-import type { StateHash } from '../../projections/state-hash.ts';
-import { eventsOf } from '../daemon/recovery.ts';
 import type { ConfigOption } from './common.ts';
 import { csv, load, say, sayJson, table, UsageError, warn } from './common.ts';
 import { progressBar } from './progress.ts';
+import { rebuildStateHash } from './rebuild.ts';
 
 export interface OutputOptions extends ConfigOption {
   readonly json: boolean;
@@ -139,7 +137,9 @@ export async function replay(options: OutputOptions): Promise<number> {
     try {
       // Both sides must stand at one event: the live rows are hashed inside one read transaction, then the log is folded up to it.
       const live = models.atOnce(() => ({ position: models.headPosition(), hash: stateHash(ALL_PROJECTIONS, models) }));
-      const rebuilt = await rebuild(store, live.position);
+      const bar = progressBar('replay', live.position + 1);
+      const rebuilt = await rebuildStateHash(store, live.position, (done) => bar.update(done));
+      bar.stop();
       const differing = ALL_PROJECTIONS.map((projection) => projection.name).filter((name) => rebuilt.byProjection[name] !== live.hash.byProjection[name]);
       const report = { version: 1, events: live.position + 1, stateHash: rebuilt.total, liveHash: live.hash.total, equal: differing.length === 0, differing };
       if (options.json) sayJson(report);
@@ -156,18 +156,6 @@ export async function replay(options: OutputOptions): Promise<number> {
   } finally {
     await store.close();
   }
-}
-
-async function rebuild(store: EventStore, untilPosition: number): Promise<StateHash> {
-  const rebuilt = new MemoryReadModels(ALL_PROJECTIONS);
-  const bar = progressBar('replay', untilPosition + 1);
-  for await (const { recorded } of eventsOf(store)) {
-    if (recorded.position > untilPosition) break;
-    rebuilt.fold([recorded]);
-    bar.update(recorded.position + 1);
-  }
-  bar.stop();
-  return stateHash(ALL_PROJECTIONS, rebuilt);
 }
 
 // --- verify ---
