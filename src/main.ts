@@ -41,6 +41,7 @@ const act = (work: () => number | Promise<number>) => async (): Promise<void> =>
 };
 
 const configOption = (): Option => new Option('-c, --config <file>', 'configuration').default(DEFAULT_CONFIG_FILE);
+const repeated = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 const jsonOption = (): Option => new Option('--json', 'data as JSON on stdout').default(false);
 
 program.command('demo').summary('trade a market offline, from start to agreement')
@@ -53,12 +54,12 @@ program.command('broker').summary('the local broker: an OANDA v20 server')
   .option('--stream-port <n>', 'stream port; 0 for any', '0')
   .option('--token-file <file>', 'file with the token; without one a token is made')
   .option('--account <id>', 'account id')
-  .option('--instrument <name>', 'the pair that it trades', 'EUR_USD')
-  .option('--bars <file>', 'play a CSV of one-minute bars (.gz too); needs --clock lockstep')
+  .option('--instrument <names>', 'a pair that it offers, or several with commas; may be repeated (default: the usual ten in real time, EUR_USD in lockstep)', repeated, [])
+  .option('--bars <file>', 'lockstep: play a CSV of one-minute bars (.gz too) of the one instrument; NAME=FILE, repeated, for several', repeated, [])
   .option('--spread-pips <n>', 'spread around a file of mid prices')
   .option('--seed <n>', 'seed of the drawn market', '1')
-  .option('--drawn-bars <n>', 'bars to draw (lockstep)')
-  .option('--drawn-from <time>', 'where the drawn market begins (lockstep)')
+  .option('--drawn-bars <n>', 'lockstep: bars to draw ahead of the clock, for the first instrument; the others reach as far')
+  .option('--drawn-from <time>', 'lockstep: where the drawn market begins, such as 2026-01-08T08:00:00Z')
   .option('--clock <kind>', 'realtime or lockstep', 'realtime')
   .option('--always-open', 'keep the market open on every day', false)
   .option('--hold', 'lockstep: stand still until told to start', false)

@@ -7,7 +7,7 @@ import { compact } from './engine/bodies.ts';
 import { marketOf } from './engine/book.ts';
 import { printPoints } from './engine/decimals.ts';
 import { InvalidRequest, invalidValue } from './engine/requests.ts';
-import type { Venue } from './venue.ts';
+import type { Track, Venue } from './venue.ts';
 import { MINUTE_MS, TimeError, floorMinute, formatInstant, parseInstant, plusMs } from '../../domain/time.ts';
 import type { Instant } from '../../domain/time.ts';
 
@@ -59,18 +59,17 @@ interface CandleParts {
 }
 
 /** A bar of the series whose points have all been played. */
-function playedCandle(venue: Venue, index: number): CandleParts {
-  const { series } = venue;
+function playedCandle(venue: Venue, { series }: Track, index: number): CandleParts {
   const points = barPath(series, index, ANCHOR_PATH);
   return { start: series.start(index), complete: series.end(index) <= venue.now, volume: series.volume(index) || points.length, bid: series.bid(index), ask: series.ask(index), points };
 }
 
 /** The bar that is being played: only the points that have been seen. */
-function formingCandle(venue: Venue): CandleParts | null {
-  const points = venue.cursor.taken;
+function formingCandle({ series, cursor }: Track): CandleParts | null {
+  const points = cursor.taken;
   if (points.length === 0) return null;
   return {
-    start: venue.series.start(venue.cursor.bar),
+    start: series.start(cursor.bar),
     complete: false,
     volume: points.length,
     bid: ohlcOf(points.map((point) => point.bid)),
@@ -99,7 +98,7 @@ function candleBody(parts: CandleParts, price: string, displayPrecision: number)
 }
 
 /** First and last index (excluded) of the candles asked for; `total` counts the forming one too. */
-function rangeOf(venue: Venue, query: CandleQuery, total: number): readonly [number, number] {
+function rangeOf(venue: Venue, { series }: Track, query: CandleQuery, total: number): readonly [number, number] {
   const count = readCount(query.count);
   const [from, to] = [readTime(query.from, 'from', venue.now), readTime(query.to, 'to', venue.now)];
   if (from !== null && to !== null) {
@@ -107,10 +106,10 @@ function rangeOf(venue: Venue, query: CandleQuery, total: number): readonly [num
     if (to < from) throw invalidValue('to');
     if (to - from > COUNT_MAX * MINUTE_MS) throw new InvalidRequest("Maximum value for 'count' exceeded");
   }
-  const last = to === null ? total : Math.min(venue.series.firstFrom(to), total);
+  const last = to === null ? total : Math.min(series.firstFrom(to), total);
   if (from === null) return [Math.max(0, last - (count ?? COUNT_DEFAULT)), last];
   const covering = floorMinute(from);
-  const first = venue.series.firstFrom(query.includeFirst === 'false' ? plusMs(covering, MINUTE_MS) : covering);
+  const first = series.firstFrom(query.includeFirst === 'false' ? plusMs(covering, MINUTE_MS) : covering);
   return [first, to === null ? Math.min(first + (count ?? COUNT_DEFAULT), total) : last];
 }
 
@@ -120,19 +119,20 @@ function rangeOf(venue: Venue, query: CandleQuery, total: number): readonly [num
  * @throws InvalidRequest with the broker's message for a query that it refuses.
  */
 export function candlesBody(venue: Venue, instrument: string, query: CandleQuery): Body {
-  if (instrument !== venue.series.instrument) throw invalidValue('instrument');
+  const track = venue.tracks.get(instrument);
+  if (track === undefined) throw invalidValue('instrument');
   const price = query.price ?? 'M';
   if (!/^[MBA]{1,3}$/.test(price)) throw invalidValue('price');
   if (query.granularity !== 'M1') throw invalidValue('granularity');
   if (query.smooth !== undefined && query.smooth !== 'false') throw invalidValue('smooth');
   if (query.includeFirst !== undefined && query.includeFirst !== 'true' && query.includeFirst !== 'false') throw invalidValue('includeFirst');
-  const forming = formingCandle(venue);
-  const played = venue.cursor.bar;
-  const [first, last] = rangeOf(venue, query, played + (forming === null ? 0 : 1));
+  const forming = formingCandle(track);
+  const played = track.cursor.bar;
+  const [first, last] = rangeOf(venue, track, query, played + (forming === null ? 0 : 1));
   const { displayPrecision } = marketOf(venue.engine.book, instrument).settings.instrument;
   const candles: Body[] = [];
   for (let index = first; index < last; index += 1) {
-    const parts = index < played ? playedCandle(venue, index) : forming;
+    const parts = index < played ? playedCandle(venue, track, index) : forming;
     if (parts !== null) candles.push(candleBody(parts, price, displayPrecision));
   }
   return { instrument, granularity: 'M1', candles };

@@ -2,58 +2,29 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readBarsFile } from './bars/csv.ts';
-import { createMarketDrawer, drawMarket } from './bars/draw.ts';
+import { createMarketDrawers, drawMarkets } from './bars/offer.ts';
 import { ANCHOR_PATH, SECOND_PATH } from './bars/path.ts';
 import { BarSeries } from './bars/series.ts';
 import { LockstepClock } from './clock/lockstep.ts';
-import { startRealtimeClock } from './clock/realtime.ts';
+import { RealtimeClock } from './clock/realtime.ts';
 import type { EngineSettings } from './engine/settings.ts';
 import { engineSettings, usualSettings } from './engine/settings.ts';
+import { BrokerOptionError, offeredInstruments, startBehind } from './options.ts';
+import type { LocalBrokerOptions } from './options.ts';
 import { startServer } from './server.ts';
-import { StreamHub } from './streams.ts';
+import { PRICE_WINDOW_MS, StreamHub } from './streams.ts';
 import { Venue } from './venue.ts';
 import { OANDA_CALENDAR } from '../../domain/calendar.ts';
 import type { TradingCalendar } from '../../domain/calendar.ts';
 import type { Instrument } from '../../domain/instruments.ts';
-import { usualInstrument } from '../../domain/instruments.ts';
 import { MINUTE_MS, instantOf } from '../../domain/time.ts';
-import type { Instant } from '../../domain/time.ts';
-
-export interface LocalBrokerOptions {
-  readonly clock: 'lockstep' | 'realtime';
-  /** 0 takes any free port. */
-  readonly port: number;
-  readonly streamPort?: number;
-  /** A file that holds the token; without one a random token is made. */
-  readonly tokenFile?: string;
-  readonly account?: string;
-  readonly instrument?: string;
-  /** Lockstep: a file of one-minute bars, UTC. Without one the market is drawn. */
-  readonly barsFile?: string;
-  /** For files of mid prices: the spread around them. */
-  readonly spreadPips?: number;
-  readonly seed?: number;
-  /** Lockstep without a file: bars to draw ahead of the clock, and when the drawn history begins. */
-  readonly drawnBars?: number;
-  readonly drawnFrom?: Instant;
-  /** Bars behind the clock at the start, as candle history. */
-  readonly historyBars?: number;
-  /** Lockstep: stand still until POST /lockstep/start. */
-  readonly hold?: boolean;
-  readonly calendar?: TradingCalendar;
-  /** Open on every minute, for practice on a day when the market is not. */
-  readonly alwaysOpen?: boolean;
-  /** A stream listener that leaves more than this unread is cut off. */
-  readonly unreadBytesMax?: number;
-  /** Settings of the account that differ from the usual ones. */
-  readonly engine?: Partial<Pick<EngineSettings, 'balance' | 'gainFactor' | 'lossFactor' | 'fixedConversions' | 'marketOrderWaitMs' | 'positionFillRefusal'>>;
-}
 
 export interface LocalBroker {
   readonly rest: string;
   readonly stream: string;
   readonly token: string;
   readonly account: string;
+  readonly instruments: readonly string[];
   close(): Promise<void>;
 }
 
@@ -76,64 +47,80 @@ function readToken(tokenFile: string | undefined): string {
   return token;
 }
 
-function lockstepSeries(options: LocalBrokerOptions, instrument: Instrument, calendar: TradingCalendar, historyBars: number): BarSeries {
-  if (options.barsFile !== undefined) return readBarsFile(options.barsFile, { instrument, spreadPips: options.spreadPips ?? SPREAD_PIPS_DEFAULT });
+function lockstepSeries(options: LocalBrokerOptions, instruments: readonly Instrument[], calendar: TradingCalendar, historyBars: number): readonly BarSeries[] {
+  const { barsFiles } = options;
+  if (barsFiles !== undefined) {
+    return instruments.map((instrument) => {
+      const file = barsFiles[instrument.name];
+      if (file === undefined) throw new BrokerOptionError(`barsFiles: ${instrument.name} has no file; give one for every instrument, or for none`);
+      return readBarsFile(file, { instrument, spreadPips: options.spreadPips ?? SPREAD_PIPS_DEFAULT });
+    });
+  }
   const drawnBars = options.drawnBars ?? DRAWN_BARS_DEFAULT;
-  if (!(Number.isInteger(drawnBars) && drawnBars >= 1 && drawnBars <= DRAWN_BARS_MAX)) throw new RangeError(`drawnBars: ${drawnBars} is not a whole number from 1 to ${DRAWN_BARS_MAX}`);
+  if (!(Number.isInteger(drawnBars) && drawnBars >= 1 && drawnBars <= DRAWN_BARS_MAX)) throw new BrokerOptionError(`drawnBars: ${drawnBars} is not a whole number from 1 to ${DRAWN_BARS_MAX}`);
   const from = options.drawnFrom ?? DRAWN_FROM_DEFAULT;
-  return drawMarket({ seed: options.seed ?? 1, instrument, calendar, from, bars: historyBars + drawnBars, silentMinutes: true });
+  return drawMarkets({ seed: options.seed ?? 1, instruments, calendar, from, bars: historyBars + drawnBars, silentMinutes: true });
 }
 
 interface Parts {
   readonly settings: EngineSettings;
-  readonly instrument: Instrument;
+  readonly instruments: readonly Instrument[];
   readonly calendar: TradingCalendar;
 }
 
-function startLockstep(options: LocalBrokerOptions, parts: Parts): { readonly venue: Venue; readonly hub: StreamHub; readonly lockstep: LockstepClock; readonly stop: () => void } {
+interface Running {
+  readonly venue: Venue;
+  readonly hub: StreamHub;
+  readonly lockstep: LockstepClock | null;
+  readonly stop: () => void;
+}
+
+function startLockstep(options: LocalBrokerOptions, parts: Parts): Running {
   const historyBars = options.historyBars ?? HISTORY_BARS_DEFAULT;
-  const series = lockstepSeries(options, parts.instrument, parts.calendar, historyBars);
-  const venue = new Venue({ settings: parts.settings, series, historyBars, path: ANCHOR_PATH });
-  const hub = new StreamHub(venue, { lockstep: true, consumersMax: 1, unreadBytesMax: options.unreadBytesMax ?? UNREAD_BYTES_MAX });
+  const series = lockstepSeries(options, parts.instruments, parts.calendar, historyBars);
+  const venue = new Venue({ settings: parts.settings, series, startAt: startBehind(series, historyBars), path: ANCHOR_PATH });
+  const hub = new StreamHub(venue, { lockstep: true, consumersMax: 1, unreadBytesMax: options.unreadBytesMax ?? UNREAD_BYTES_MAX, windowMs: 0 });
   return { venue, hub, lockstep: new LockstepClock(venue, hub, options.hold ?? false), stop: () => {} };
 }
 
-function startRealtime(options: LocalBrokerOptions, parts: Parts): { readonly venue: Venue; readonly hub: StreamHub; readonly lockstep: null; readonly stop: () => void } {
-  if (options.barsFile !== undefined) throw new Error('barsFile: a file is played by the lockstep clock only; leave it out in real time');
+function startRealtime(options: LocalBrokerOptions, parts: Parts): Running {
+  if (options.barsFiles !== undefined) throw new BrokerOptionError('barsFiles: files are played by the lockstep clock only; leave them out in real time');
+  const { instruments, calendar } = parts;
   const now = instantOf(Date.now());
-  const drawer = createMarketDrawer({
-    seed: options.seed ?? 1,
-    instrument: parts.instrument,
-    calendar: parts.calendar,
-    from: instantOf(now - REALTIME_HISTORY_MS),
-    silentMinutes: false,
+  const drawers = createMarketDrawers({ seed: options.seed ?? 1, instruments, calendar, from: instantOf(now - REALTIME_HISTORY_MS), silentMinutes: false });
+  // With no silent minutes every series has the same ones.
+  const series = drawers.map((drawer, index) => {
+    const each = new BarSeries(instruments[index]?.name ?? '');
+    do each.push(drawer.next());
+    while (each.end(each.count - 1) <= now);
+    return each;
   });
-  const series = new BarSeries(parts.instrument.name);
-  do series.push(drawer.next());
-  while (series.end(series.count - 1) <= now);
   const settings = { ...parts.settings, marketOrderWaitMs: options.engine?.marketOrderWaitMs ?? REALTIME_ORDER_WAIT_MS };
-  const venue = new Venue({ settings, series, historyBars: series.count - 1, path: SECOND_PATH });
-  const hub = new StreamHub(venue, { lockstep: false, consumersMax: REALTIME_STREAMS_MAX, unreadBytesMax: options.unreadBytesMax ?? UNREAD_BYTES_MAX });
-  const clock = startRealtimeClock(venue, hub, drawer);
+  const historyBars = Math.min(...series.map((each) => each.count)) - 1;
+  const venue = new Venue({ settings, series, startAt: startBehind(series, historyBars), path: SECOND_PATH });
+  const hub = new StreamHub(venue, { lockstep: false, consumersMax: REALTIME_STREAMS_MAX, unreadBytesMax: options.unreadBytesMax ?? UNREAD_BYTES_MAX, windowMs: PRICE_WINDOW_MS });
+  const clock = new RealtimeClock(venue, hub, drawers);
+  clock.start();
   return { venue, hub, lockstep: null, stop: () => clock.close() };
 }
 
 /**
  * Starts the broker on the loopback interface and answers with its addresses and token.
  *
- * @throws BarsFileError for a bars file that cannot be read; RangeError for counts that leave nothing to play.
+ * @throws BarsFileError for a bars file that cannot be read; InstrumentError for a name that is none; BrokerOptionError
+ *   for options that contradict each other or leave nothing to play.
  */
 export async function startLocalBroker(options: LocalBrokerOptions): Promise<LocalBroker> {
-  const instrument = usualInstrument(options.instrument ?? 'EUR_USD');
+  const instruments = offeredInstruments(options);
   const calendar: TradingCalendar = { ...(options.calendar ?? OANDA_CALENDAR), ...(options.alwaysOpen === true ? { alwaysOpen: true } : {}) };
   const settings = engineSettings({
-    instruments: [usualSettings(instrument)],
+    instruments: instruments.map(usualSettings),
     calendar,
     ...(options.account === undefined ? {} : { accountId: options.account }),
     ...options.engine,
   });
   const token = readToken(options.tokenFile);
-  const parts = { settings, instrument, calendar };
+  const parts = { settings, instruments, calendar };
   const { venue, hub, lockstep, stop } = options.clock === 'lockstep' ? startLockstep(options, parts) : startRealtime(options, parts);
   const server = await startServer({ venue, hub, token, lockstep, port: options.port, streamPort: options.streamPort ?? 0 });
   return {
@@ -141,6 +128,7 @@ export async function startLocalBroker(options: LocalBrokerOptions): Promise<Loc
     stream: server.stream,
     token,
     account: settings.accountId,
+    instruments: instruments.map(({ name }) => name),
     async close() {
       stop();
       await server.close();

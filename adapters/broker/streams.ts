@@ -22,14 +22,38 @@ interface StreamHubOptions {
   readonly consumersMax: number;
   /** A listener that leaves more bytes than this unread is cut off. */
   readonly unreadBytesMax: number;
+  /**
+   * Of the prices of an instrument in a window of this length only the last is sent, when the window ends. Windows
+   * count from each listener's own beginning. 0 sends every price at once: in lockstep they are 19 seconds apart.
+   */
+  readonly windowMs: number;
 }
 
+/** What the broker keeps to: at most four prices a second for an instrument. */
+export const PRICE_WINDOW_MS = 250;
+
 const HEARTBEAT_MS = 5 * SECOND_MS;
+
+/** What a listener asks for. */
+export interface StreamRequest {
+  /** Whose prices; a transaction stream names none. */
+  readonly instruments: readonly string[];
+  /** Begin with the present price of each. */
+  readonly snapshot: boolean;
+  /** Headers of the response. */
+  readonly headers: { readonly [name: string]: string };
+  /** Writes times the way the listener wants them. */
+  readonly withTimes: (body: Body) => Body;
+}
 
 interface Consumer {
   readonly connection: number;
   readonly response: ServerResponse;
-  readonly instruments: ReadonlySet<string>;
+  readonly request: StreamRequest;
+  readonly openedAt: Instant;
+  /** The newest price of each instrument in the present window, oldest first. */
+  readonly held: Map<string, Body>;
+  window: number;
   lines: number;
   lastLineAt: Instant | null;
 }
@@ -64,27 +88,29 @@ export class StreamHub {
   }
 
   /** Begins a stream on a response whose headers have not gone out yet. */
-  open(name: StreamName, response: ServerResponse, headers: { readonly [name: string]: string }, instruments: ReadonlySet<string>, snapshot: boolean): void {
+  open(name: StreamName, response: ServerResponse, request: StreamRequest): void {
     const channel = this.#channels[name];
     if (this.#options.lockstep) for (const consumer of [...channel.consumers]) this.#drop(channel, consumer);
     channel.connections += 1;
-    const consumer: Consumer = { connection: channel.connections, response, instruments, lines: 0, lastLineAt: null };
+    const consumer: Consumer = { connection: channel.connections, response, request, openedAt: this.#venue.now, held: new Map(), window: 0, lines: 0, lastLineAt: null };
     const connectionHeader = this.#options.lockstep ? { 'Lockstep-Connection': String(consumer.connection) } : {};
-    response.writeHead(200, { ...headers, ...connectionHeader, 'Content-Type': 'application/octet-stream' });
+    response.writeHead(200, { ...request.headers, ...connectionHeader, 'Content-Type': 'application/octet-stream' });
     response.flushHeaders();
     channel.consumers.add(consumer);
     response.on('close', () => channel.consumers.delete(consumer));
     // A broken pipe is followed by close, which forgets the consumer.
     response.on('error', () => this.#drop(channel, consumer));
-    if (!snapshot) return;
-    for (const instrument of instruments) {
-      const body = priceBody(this.#venue.engine, marketOf(this.#venue.engine.book, instrument), this.#venue.now);
-      if (body !== null) this.#write(channel, consumer, JSON.stringify(body));
+    if (!request.snapshot) return;
+    for (const instrument of request.instruments) {
+      const body = this.#priceOf(instrument);
+      if (body !== null) this.#write(channel, consumer, body);
     }
   }
 
-  /** Sends a heartbeat on every stream that has been silent for five seconds of market time. */
-  heartbeats(): void {
+  /** Tells listeners that time has passed: windows end, and a stream that was silent for five seconds of market time gets a heartbeat. */
+  pulse(): void {
+    const { pricing } = this.#channels;
+    for (const consumer of [...pricing.consumers]) this.#endWindow(pricing, consumer);
     const time = formatInstant(this.#venue.now);
     const due = (consumer: Consumer): boolean => consumer.lastLineAt === null || this.#venue.now - consumer.lastLineAt >= HEARTBEAT_MS;
     this.#send('pricing', { type: 'HEARTBEAT', time }, due);
@@ -102,25 +128,48 @@ export class StreamHub {
     for (const channel of Object.values(this.#channels)) for (const consumer of [...channel.consumers]) this.#drop(channel, consumer);
   }
 
+  #priceOf(instrument: string): Body | null {
+    return priceBody(this.#venue.engine, marketOf(this.#venue.engine.book, instrument), this.#venue.now);
+  }
+
   #price(instrument: string): void {
-    if (this.#channels.pricing.consumers.size === 0) return;
-    const body = priceBody(this.#venue.engine, marketOf(this.#venue.engine.book, instrument), this.#venue.now);
-    if (body !== null) this.#send('pricing', body, (consumer) => consumer.instruments.has(instrument));
+    const { pricing } = this.#channels;
+    if (pricing.consumers.size === 0) return;
+    const body = this.#priceOf(instrument);
+    if (body === null) return;
+    for (const consumer of [...pricing.consumers]) {
+      if (!consumer.request.instruments.includes(instrument)) continue;
+      if (this.#options.windowMs === 0) {
+        this.#write(pricing, consumer, body);
+        continue;
+      }
+      // Taken out first, so that the prices held stay in the order of their times.
+      consumer.held.delete(instrument);
+      consumer.held.set(instrument, body);
+    }
+  }
+
+  /** Sends what a window held once it is over. */
+  #endWindow(channel: Channel, consumer: Consumer): void {
+    const window = this.#options.windowMs === 0 ? 0 : Math.floor((this.#venue.now - consumer.openedAt) / this.#options.windowMs);
+    if (window === consumer.window) return;
+    consumer.window = window;
+    const held = [...consumer.held.values()];
+    consumer.held.clear();
+    for (const body of held) this.#write(channel, consumer, body);
   }
 
   #send(name: StreamName, body: Body, wanted: (consumer: Consumer) => boolean): void {
     const channel = this.#channels[name];
-    if (channel.consumers.size === 0) return;
-    const line = JSON.stringify(body);
-    for (const consumer of [...channel.consumers]) if (wanted(consumer)) this.#write(channel, consumer, line);
+    for (const consumer of [...channel.consumers]) if (wanted(consumer)) this.#write(channel, consumer, body);
   }
 
-  #write(channel: Channel, consumer: Consumer, line: string): void {
+  #write(channel: Channel, consumer: Consumer, body: Body): void {
     if (consumer.response.writableLength > this.#options.unreadBytesMax) {
       this.#drop(channel, consumer);
       return;
     }
-    consumer.response.write(`${line}\n`);
+    consumer.response.write(`${JSON.stringify(consumer.request.withTimes(body))}\n`);
     consumer.lines += 1;
     consumer.lastLineAt = this.#venue.now;
   }

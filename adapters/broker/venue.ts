@@ -1,15 +1,17 @@
 /**
- * The running market: an engine, the bars it plays and the present time. Clocks move it, the HTTP server asks it.
+ * The running market: an engine, the bars of its instruments and the present time. Clocks move it, the HTTP server
+ * asks it.
  *
- * Whatever happens is told to listeners in order: price points, then the transactions that they caused.
+ * The instruments' price points are merged into one sequence by time; points of one instant come in the order of
+ * the instruments. Whatever happens is told to listeners in order: price points, then the transactions that they caused.
  */
-import type { PathPoint } from './bars/path.ts';
 import { ANCHOR_PATH, PathCursor, barPath } from './bars/path.ts';
 import type { BarSeries } from './bars/series.ts';
 import type { Transaction } from './engine/bodies.ts';
-import type { Engine } from './engine/engine.ts';
+import type { Engine, Tick } from './engine/engine.ts';
 import { createEngine } from './engine/engine.ts';
 import type { EngineSettings } from './engine/settings.ts';
+import { instantOf } from '../../domain/time.ts';
 import type { Instant } from '../../domain/time.ts';
 
 interface VenueListener {
@@ -19,34 +21,50 @@ interface VenueListener {
 
 interface VenueOptions {
   readonly settings: EngineSettings;
-  readonly series: BarSeries;
-  /** Bars that lie behind the clock at the start, as candle history. */
-  readonly historyBars: number;
+  /** One for each instrument of the settings, in their order. */
+  readonly series: readonly BarSeries[];
+  /** The clock's first time, between two bars of every series; the bars before it are candle history. */
+  readonly startAt: Instant;
   readonly path: typeof ANCHOR_PATH;
+}
+
+/** The bars of one instrument and how far they have been played. */
+export interface Track {
+  readonly series: BarSeries;
+  readonly cursor: PathCursor;
 }
 
 /** The last thing that happened to an order: its fill or its cancel. */
 type Settlement = (transaction: Transaction) => void;
 
+/** The last point of the bar before the track's present one, for the engine's first prices. */
+function lastPointBefore({ series, cursor }: Track): Tick | null {
+  const point = cursor.bar === 0 ? undefined : barPath(series, cursor.bar - 1, ANCHOR_PATH).at(-1);
+  return point === undefined ? null : { instrument: series.instrument, ...point };
+}
+
 export class Venue {
   readonly engine: Engine;
-  readonly series: BarSeries;
-  readonly cursor: PathCursor;
+  /** By instrument, in the order of the settings. */
+  readonly tracks: ReadonlyMap<string, Track>;
   #now: Instant;
   readonly #listeners: VenueListener[] = [];
   readonly #settlements = new Map<string, Settlement>();
 
   constructor(options: VenueOptions) {
-    const { series, historyBars, path } = options;
-    if (!(historyBars >= 0 && historyBars < series.count)) {
-      throw new RangeError(`historyBars: ${historyBars} of ${series.count} bars leave none to play; give more bars or less history`);
-    }
-    this.series = series;
-    this.cursor = new PathCursor(series, path, historyBars);
-    const before = historyBars === 0 ? undefined : barPath(series, historyBars - 1, ANCHOR_PATH).at(-1);
-    this.engine = createEngine(options.settings, before?.at ?? series.start(0));
-    if (before !== undefined) this.engine.tick({ instrument: series.instrument, ...before });
-    this.#now = historyBars === 0 ? series.start(0) : series.end(historyBars - 1);
+    const { series, startAt, path } = options;
+    this.tracks = new Map(series.map((each) => [each.instrument, { series: each, cursor: new PathCursor(each, path, each.firstFrom(startAt)) }]));
+    const before = [...this.tracks.values()].flatMap((track) => lastPointBefore(track) ?? []).sort((left, right) => left.at - right.at);
+    this.engine = createEngine(options.settings, before[0]?.at ?? startAt);
+    for (const point of before) this.engine.tick(point);
+    this.#now = startAt;
+  }
+
+  /** @throws Error for an instrument that the venue does not have: callers check names that come from outside. */
+  track(instrument: string): Track {
+    const track = this.tracks.get(instrument);
+    if (track === undefined) throw new Error(`the venue has no instrument ${instrument}`);
+    return track;
   }
 
   get now(): Instant {
@@ -76,22 +94,38 @@ export class Venue {
    */
   playTo(until: Instant, stopAtTransactions: boolean): void {
     for (;;) {
-      const point = this.cursor.peek();
+      const track = this.#nextTrack();
+      const pointAt = track?.cursor.peek()?.at ?? Infinity;
       const timedAt = this.engine.nextTimedEventAt();
-      const nextAt = point === null || timedAt <= point.at ? timedAt : point.at;
+      const isTimed = track === null || timedAt <= pointAt;
+      const nextAt = isTimed ? timedAt : instantOf(pointAt);
       if (nextAt > until) break;
       this.#now = nextAt;
-      const transactions = point === null || timedAt <= point.at ? this.engine.advanceTo(timedAt) : this.#playPoint(point);
+      const transactions = isTimed ? this.engine.advanceTo(timedAt) : this.#playPoint(track);
       this.#tell(transactions);
       if (stopAtTransactions && transactions.length > 0) return;
     }
     if (until > this.#now) this.#now = until;
   }
 
-  #playPoint(point: PathPoint): readonly Transaction[] {
-    this.cursor.take();
-    const transactions = this.engine.tick({ instrument: this.series.instrument, bid: point.bid, ask: point.ask, at: point.at });
-    for (const listener of this.#listeners) listener.price(this.series.instrument);
+  /** The track whose point comes next, or null when all are played to their ends. */
+  #nextTrack(): Track | null {
+    let next: Track | null = null;
+    let nextAt = Infinity;
+    for (const track of this.tracks.values()) {
+      const at = track.cursor.peek()?.at ?? Infinity;
+      if (at < nextAt) [next, nextAt] = [track, at];
+    }
+    return next;
+  }
+
+  #playPoint(track: Track): readonly Transaction[] {
+    const { instrument } = track.series;
+    const point = track.cursor.peek();
+    if (point === null) throw new Error(`${instrument} has no point to play`);
+    track.cursor.take();
+    const transactions = this.engine.tick({ instrument, bid: point.bid, ask: point.ask, at: point.at });
+    for (const listener of this.#listeners) listener.price(instrument);
     return transactions;
   }
 

@@ -1,7 +1,9 @@
 /** `reckoner broker`: the local broker as a process of its own. */
 import { startLocalBroker } from '../../adapters/broker/local-broker.ts';
-import type { LocalBrokerOptions } from '../../adapters/broker/local-broker.ts';
-import { parseInstant } from '../../domain/time.ts';
+import type { LocalBrokerOptions } from '../../adapters/broker/options.ts';
+import { InstrumentError, instrumentName } from '../../domain/instruments.ts';
+import { TimeError, parseInstant } from '../../domain/time.ts';
+import type { Instant } from '../../domain/time.ts';
 import { say, UsageError } from './common.ts';
 
 export interface BrokerCommand {
@@ -9,8 +11,10 @@ export interface BrokerCommand {
   readonly streamPort: string;
   readonly tokenFile?: string;
   readonly account?: string;
-  readonly instrument: string;
-  readonly bars?: string;
+  /** As often as it was given; each may be a list with commas. */
+  readonly instrument: readonly string[];
+  /** A file for the one instrument, or as often as it was given, NAME=FILE. */
+  readonly bars: readonly string[];
   readonly spreadPips?: string;
   readonly seed: string;
   readonly drawnBars?: string;
@@ -37,29 +41,85 @@ function clockOf(text: string): 'lockstep' | 'realtime' {
   return text;
 }
 
+/** A name as it was given with an option. */
+function nameOf(text: string, option: string): string {
+  try {
+    return instrumentName(text.trim());
+  } catch (error) {
+    if (error instanceof InstrumentError) throw new UsageError(`--${option}: ${error.message}`);
+    throw error;
+  }
+}
+
+function instrumentsOf(command: BrokerCommand): readonly string[] {
+  const names = command.instrument.flatMap((text) => text.split(',')).map((text) => nameOf(text, 'instrument'));
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new UsageError(`--instrument names ${twice} twice; give each instrument once`);
+  return names;
+}
+
+/** `--bars FILE` plays the one instrument named, or EUR_USD; `--bars NAME=FILE`, repeated, plays several together. */
+function barsFilesOf(command: BrokerCommand, instruments: readonly string[]): { readonly [instrument: string]: string } | undefined {
+  if (command.bars.length === 0) return undefined;
+  if (command.clock !== 'lockstep') throw new UsageError('--bars plays a file in accelerated time: add --clock lockstep');
+  const files: { [instrument: string]: string } = {};
+  for (const text of command.bars) {
+    const named = /^([A-Z0-9]+_[A-Z0-9]+)=(.+)$/.exec(text);
+    if (named === null && (command.bars.length > 1 || instruments.length > 1)) throw new UsageError(`--bars ${text} does not say which instrument it holds: give --bars NAME=FILE for each`);
+    const name = named?.[1] ?? instruments[0] ?? 'EUR_USD';
+    if (name in files) throw new UsageError(`--bars gives ${name} two files; give one`);
+    files[name] = named?.[2] ?? text;
+  }
+  const [missing, stray] = [instruments.find((name) => !(name in files)), Object.keys(files).find((name) => instruments.length > 0 && !instruments.includes(name))];
+  if (missing !== undefined) throw new UsageError(`--instrument ${missing} has no file: add --bars ${missing}=FILE, or leave the instrument out`);
+  if (stray !== undefined) throw new UsageError(`--bars has a file of ${stray}, which --instrument leaves out: name it there, or leave the file out`);
+  return files;
+}
+
+function instantOfOption(text: string, option: string): Instant {
+  try {
+    return parseInstant(text, `--${option}`);
+  } catch (error) {
+    if (error instanceof TimeError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+/** Options that would be passed over in silence are refused. */
+function refuseIdleOptions(command: BrokerCommand, clock: 'lockstep' | 'realtime'): void {
+  const drawn = command.drawnBars !== undefined || command.drawnFrom !== undefined;
+  if (clock === 'realtime' && drawn) throw new UsageError('--drawn-bars and --drawn-from draw a market for accelerated time: add --clock lockstep');
+  if (clock === 'realtime' && command.hold) throw new UsageError('--hold stops accelerated time: add --clock lockstep');
+  if (command.bars.length > 0 && drawn) throw new UsageError('--drawn-bars and --drawn-from draw a market, --bars plays a file: give one or the other');
+  if (command.bars.length === 0 && command.spreadPips !== undefined) throw new UsageError('--spread-pips is the spread around a file of mid prices: add --bars');
+}
+
 function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
-  if (command.bars !== undefined && command.clock !== 'lockstep') throw new UsageError('--bars plays a file in accelerated time: add --clock lockstep');
+  const clock = clockOf(command.clock);
+  refuseIdleOptions(command, clock);
+  const instruments = instrumentsOf(command);
+  const barsFiles = barsFilesOf(command, instruments);
   return {
-    clock: clockOf(command.clock),
+    clock,
     port: whole(command.port, 'port', 0, 65_535),
     streamPort: whole(command.streamPort, 'stream-port', 0, 65_535),
-    instrument: command.instrument,
     seed: whole(command.seed, 'seed', 0, 4_294_967_295),
     alwaysOpen: command.alwaysOpen,
     hold: command.hold,
     ...(command.tokenFile === undefined ? {} : { tokenFile: command.tokenFile }),
     ...(command.account === undefined ? {} : { account: command.account }),
-    ...(command.bars === undefined ? {} : { barsFile: command.bars }),
+    ...(instruments.length === 0 ? {} : { instruments }),
+    ...(barsFiles === undefined ? {} : { barsFiles }),
     ...(command.spreadPips === undefined ? {} : { spreadPips: number(command.spreadPips, 'spread-pips', 0, 1_000) }),
     ...(command.drawnBars === undefined ? {} : { drawnBars: whole(command.drawnBars, 'drawn-bars', 1, 2_000_000) }),
-    ...(command.drawnFrom === undefined ? {} : { drawnFrom: parseInstant(command.drawnFrom, '--drawn-from') }),
+    ...(command.drawnFrom === undefined ? {} : { drawnFrom: instantOfOption(command.drawnFrom, 'drawn-from') }),
   };
 }
 
 /** Listens until it is told to stop. The one line on stdout says where, for whoever started it. */
 export async function runBroker(command: BrokerCommand): Promise<number> {
   const broker = await startLocalBroker(brokerOptions(command));
-  say(JSON.stringify({ rest: broker.rest, stream: broker.stream, token: broker.token, account: broker.account }));
+  say(JSON.stringify({ rest: broker.rest, stream: broker.stream, token: broker.token, account: broker.account, instruments: broker.instruments }));
   await new Promise<void>((resolve) => {
     process.once('SIGTERM', () => resolve());
     process.once('SIGINT', () => resolve());

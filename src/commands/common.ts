@@ -7,6 +7,7 @@ import { ControlRequestError, DaemonNotRunningError } from '../../adapters/contr
 import { LockstepError } from '../../adapters/clock/lockstep-link.ts';
 import { QueryError } from '../../adapters/sqlite/read-models.ts';
 import { BarsFileError } from '../../adapters/broker/bars/csv.ts';
+import { BrokerOptionError } from '../../adapters/broker/options.ts';
 import { EventFormatError } from '../../domain/events.ts';
 import { InstrumentError } from '../../domain/instruments.ts';
 import { StoreError } from '../../domain/log.ts';
@@ -38,7 +39,7 @@ export class UsageError extends Error {
 export function exitCodeOf(error: unknown): number {
   if (error instanceof ConfigError || error instanceof TokenError || error instanceof InstrumentError) return EXIT.config;
   if (error instanceof StoreError || error instanceof EventFormatError) return EXIT.store;
-  if (error instanceof UsageError || error instanceof QueryError || error instanceof BarsFileError) return EXIT.usage;
+  if (error instanceof UsageError || error instanceof QueryError || error instanceof BarsFileError || error instanceof BrokerOptionError) return EXIT.usage;
   if (error instanceof DaemonNotRunningError || error instanceof LockstepError) return EXIT.unreachable;
   if (error instanceof ControlRequestError) return EXIT.tryAgain;
   return 1;

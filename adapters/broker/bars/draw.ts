@@ -13,7 +13,6 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { SourceBar } from './series.ts';
-import { BarSeries } from './series.ts';
 import { isMarketOpen, newYorkClock } from '../../../domain/calendar.ts';
 import type { TradingCalendar } from '../../../domain/calendar.ts';
 import type { Instrument } from '../../../domain/instruments.ts';
@@ -23,7 +22,7 @@ import type { Instant } from '../../../domain/time.ts';
 /** No spread of a drawn market is wider, so its 99.9th percentile is not either. */
 export const SPREAD_PIPS_P999_MAX = 8;
 
-interface DrawOptions {
+export interface DrawOptions {
   readonly seed: number;
   readonly instrument: Instrument;
   readonly calendar: TradingCalendar;
@@ -31,10 +30,22 @@ interface DrawOptions {
   readonly from: Instant;
   /** Leave some minutes without a tick, and so without a bar. */
   readonly silentMinutes: boolean;
+  /** Which of the seed's sequences to draw from, 0 without one: markets of one seed must not move as one. */
+  readonly sequence?: number;
 }
 
 /** Prices near which drawn markets live, in units of the quote currency. */
-const FIRST_PRICES: { readonly [instrument: string]: number } = { EUR_USD: 1.1, GBP_USD: 1.27, AUD_USD: 0.66, USD_JPY: 150, EUR_JPY: 162, GBP_JPY: 190, USD_CAD: 1.36, USD_CHF: 0.88 };
+const FIRST_PRICES: { readonly [instrument: string]: number } = {
+  EUR_USD: 1.1, GBP_USD: 1.27, AUD_USD: 0.66, NZD_USD: 0.6, USD_JPY: 150, USD_CAD: 1.36, USD_CHF: 0.88,
+  EUR_JPY: 162, GBP_JPY: 190, AUD_JPY: 99, EUR_GBP: 0.866, EUR_CHF: 0.968,
+};
+
+/** A generator's sequences are 2^64 draws apart, so that no two of them ever meet. */
+export function sequenceOf(seed: number, sequence: number): () => number {
+  const rng = xoroshiro128plus(seed);
+  for (let jump = 0; jump < sequence; jump += 1) rng.jump();
+  return () => uniformFloat64(rng);
+}
 
 interface HourCharacter {
   /** Standard deviation of a minute's move. */
@@ -64,16 +75,27 @@ const ANCHOR_SHARE = 0.00005;
 const STEPS = 8;
 const CLOSED_MINUTES_MAX = 14 * 1440;
 
+/** The spread of a minute by New York's clock. */
+export function spreadPips(newYorkMinute: number, uniform: () => number): number {
+  const distance = Math.abs(newYorkMinute - ROLLOVER_MINUTE);
+  if (distance > ROLLOVER_REACH_MINUTES) return 1 + 0.6 * uniform();
+  const closeness = 1 - distance / (ROLLOVER_REACH_MINUTES + 1);
+  return 2 + (SPREAD_PIPS_P999_MAX - 2) * (0.4 * closeness + 0.6 * uniform());
+}
+
 /** Draws one bar after another, for ever. */
 export interface MarketDrawer {
   next(): SourceBar;
 }
 
 export function createMarketDrawer(options: DrawOptions): MarketDrawer {
-  const rng = xoroshiro128plus(options.seed);
-  const uniform = (): number => uniformFloat64(rng);
+  const uniform = sequenceOf(options.seed, options.sequence ?? 0);
   // Twelve uniforms less six: a near-normal number from sums alone, the same on every machine.
-  const normal = (): number => Array.from({ length: 12 }, uniform).reduce((sum, each) => sum + each, 0) - 6;
+  const normal = (): number => {
+    let sum = 0;
+    for (let draw = 0; draw < 12; draw += 1) sum += uniform();
+    return sum - 6;
+  };
   const { instrument, calendar } = options;
   const pipPoints = 10 ** (instrument.displayPrecision + instrument.pipLocation);
   const firstMid = Math.round((FIRST_PRICES[instrument.name] ?? (instrument.quote === 'JPY' ? 150 : 1)) * 10 ** instrument.displayPrecision);
@@ -93,13 +115,6 @@ export function createMarketDrawer(options: DrawOptions): MarketDrawer {
     throw new Error(`the calendar has no open minute in the ${CLOSED_MINUTES_MAX} before ${new Date(minute).toISOString()}`);
   };
 
-  const spreadPips = (newYorkMinute: number): number => {
-    const distance = Math.abs(newYorkMinute - ROLLOVER_MINUTE);
-    if (distance > ROLLOVER_REACH_MINUTES) return 1 + 0.6 * uniform();
-    const closeness = 1 - distance / (ROLLOVER_REACH_MINUTES + 1);
-    return 2 + (SPREAD_PIPS_P999_MAX - 2) * (0.4 * closeness + 0.6 * uniform());
-  };
-
   return {
     next() {
       const start = nextOpenMinute();
@@ -111,7 +126,7 @@ export function createMarketDrawer(options: DrawOptions): MarketDrawer {
       }
       regimeMinutes -= 1;
       const drift = (trend * volatilityPips * pipPoints - ANCHOR_SHARE * (mid - firstMid)) / STEPS;
-      const half = (spreadPips(newYorkMinute) * pipPoints) / 2;
+      const half = (spreadPips(newYorkMinute, uniform) * pipPoints) / 2;
       const path = Array.from({ length: STEPS + 1 }, (_, step) => {
         if (step > 0) mid += drift + (normal() * volatilityPips * pipPoints) / Math.sqrt(STEPS);
         // A walk that came near zero would make no market: the floor is a tenth of the first price.
@@ -125,12 +140,4 @@ export function createMarketDrawer(options: DrawOptions): MarketDrawer {
       return { start, bid: side(-half), ask: side(half), volume: 0 };
     },
   };
-}
-
-/** Draws `bars` bars at once. Equal options give equal bars. */
-export function drawMarket(options: DrawOptions & { readonly bars: number }): BarSeries {
-  const series = new BarSeries(options.instrument.name);
-  const drawer = createMarketDrawer(options);
-  for (let index = 0; index < options.bars; index += 1) series.push(drawer.next());
-  return series;
 }

@@ -36,7 +36,9 @@ export const SECOND_PATH: readonly PathStep[] = Array.from({ length: 59 }, (_, i
   return { offsetMs: second * SECOND_MS, anchor, share: to === undefined ? 0 : (second - from) / (to - from) };
 });
 
-const anchorsOf = (bar: PointOhlc, lowFirst: boolean): readonly [number, number, number, number] =>
+type Anchors = readonly [number, number, number, number];
+
+const anchorsOf = (bar: PointOhlc, lowFirst: boolean): Anchors =>
   lowFirst ? [bar.open, bar.low, bar.high, bar.close] : [bar.open, bar.high, bar.low, bar.close];
 
 const between = (anchors: readonly number[], step: PathStep): number => {
@@ -45,13 +47,17 @@ const between = (anchors: readonly number[], step: PathStep): number => {
   return Math.round(from + (to - from) * step.share);
 };
 
-/** The price points of a bar along a path. */
-export function barPath(series: BarSeries, index: number, path: readonly PathStep[]): readonly PathPoint[] {
-  const [bid, ask] = [series.bid(index), series.ask(index)];
-  const start = series.start(index);
+/** Open, nearer extreme, farther extreme and close of both sides, in the order in which the bar passes them. */
+export function barAnchors(bid: PointOhlc, ask: PointOhlc): readonly [bids: Anchors, asks: Anchors] {
   const toLow = bid.open + ask.open - bid.low - ask.low;
   const toHigh = bid.high + ask.high - bid.open - ask.open;
-  const [bids, asks] = [anchorsOf(bid, toLow <= toHigh), anchorsOf(ask, toLow <= toHigh)];
+  return [anchorsOf(bid, toLow <= toHigh), anchorsOf(ask, toLow <= toHigh)];
+}
+
+/** The price points of a bar along a path. */
+export function barPath(series: BarSeries, index: number, path: readonly PathStep[]): readonly PathPoint[] {
+  const [bids, asks] = barAnchors(series.bid(index), series.ask(index));
+  const start = series.start(index);
   return path.map((step) => ({ bid: between(bids, step), ask: between(asks, step), at: instantOf(start + step.offsetMs) }));
 }
 

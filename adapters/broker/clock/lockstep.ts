@@ -4,10 +4,13 @@
  * An announcement names the time, the newest transaction and how many lines each stream has been sent; the daemon
  * consumes them, works to quiescence and acknowledges; time then jumps to the end of the next bar, the daemon's next
  * timer or the next broker event, whichever is first.
+ *
+ * With several instruments the next bar is the one that ends first, whosever it is; a hole is a time in which none of
+ * them has a bar; bars are counted over all of them together.
  */
 import type { LineCount, StreamHub } from '../streams.ts';
-import type { Venue } from '../venue.ts';
-import { MINUTE_MS, formatInstant } from '../../../domain/time.ts';
+import type { Track, Venue } from '../venue.ts';
+import { MINUTE_MS, formatInstant, instantOf } from '../../../domain/time.ts';
 import type { Instant } from '../../../domain/time.ts';
 
 /** A next bar further away than this makes a hole, in which timers are skipped. */
@@ -28,7 +31,7 @@ export interface Announcement {
   readonly lastTransactionID: string;
   readonly lines: { readonly pricing: LineCount; readonly transactions: LineCount };
   readonly barsDone: number;
-  /** Bars ahead of the clock at the start; the history is not counted. */
+  /** Bars of all instruments ahead of the clock at the start; the history is not counted. */
   readonly barsTotal: number;
   readonly done: boolean;
 }
@@ -44,10 +47,13 @@ export class LockstepError extends Error {
   }
 }
 
+const earliest = (instants: readonly (Instant | null)[]): Instant | null =>
+  instants.reduce((first, each) => (first === null || (each !== null && each < first) ? each : first), null);
+
 export class LockstepClock {
   readonly #venue: Venue;
   readonly #hub: StreamHub;
-  readonly #firstBar: number;
+  readonly #historyBars: number;
   #tick = 0;
   #held: boolean;
   #waiting: (() => void)[] = [];
@@ -56,7 +62,7 @@ export class LockstepClock {
     this.#venue = venue;
     this.#hub = hub;
     this.#held = hold;
-    this.#firstBar = venue.cursor.bar;
+    this.#historyBars = this.#sum(({ cursor }) => cursor.bar);
   }
 
   status(): { readonly time: string; readonly tick: number; readonly barsTotal: number; readonly barsDone: number; readonly held: boolean; readonly done: boolean; readonly lastTransactionID: string } {
@@ -118,15 +124,14 @@ export class LockstepClock {
   }
 
   #moveUntil(until: Instant): void {
-    const { series } = this.#venue;
-    const last = series.end(series.count - 1);
+    const last = instantOf(Math.max(...this.#each(({ series }) => series.end(series.count - 1))));
     const target = until < last ? until : last;
     if (target > this.#venue.now) this.#venue.playTo(target, false);
   }
 
   #announce(): Announcement {
     this.#tick += 1;
-    this.#hub.heartbeats();
+    this.#hub.pulse();
     return {
       tick: this.#tick,
       time: formatInstant(this.#venue.now),
@@ -138,32 +143,40 @@ export class LockstepClock {
     };
   }
 
+  #each<Result>(read: (track: Track) => Result): Result[] {
+    return [...this.#venue.tracks.values()].map(read);
+  }
+
+  #sum(count: (track: Track) => number): number {
+    return this.#each(count).reduce((sum, each) => sum + each, 0);
+  }
+
   /** Is the newest bar whose points have all been played still running? */
-  #playedBarRuns(): boolean {
-    const { cursor, series, now } = this.#venue;
-    return cursor.bar > 0 && series.end(cursor.bar - 1) > now;
+  #playedBarRuns({ cursor, series }: Track): boolean {
+    return cursor.bar > 0 && series.end(cursor.bar - 1) > this.#venue.now;
   }
 
   /** The end of the bar that completes next, or null when all are complete. */
   #nextBarEnd(): Instant | null {
-    const { cursor, series } = this.#venue;
-    if (this.#playedBarRuns()) return series.end(cursor.bar - 1);
-    return cursor.bar < series.count ? series.end(cursor.bar) : null;
+    return earliest(this.#each((track) => {
+      const { cursor, series } = track;
+      if (this.#playedBarRuns(track)) return series.end(cursor.bar - 1);
+      return cursor.bar < series.count ? series.end(cursor.bar) : null;
+    }));
   }
 
   /** The start of the next bar when it lies beyond a hole, else null. */
   #holeEnd(): Instant | null {
-    const { cursor, series, now } = this.#venue;
-    if (this.#playedBarRuns() || cursor.bar >= series.count) return null;
-    const start = series.start(cursor.bar);
-    return start - now > HOLE_MS ? start : null;
+    if (this.#each((track) => this.#playedBarRuns(track)).includes(true)) return null;
+    const start = earliest(this.#each(({ cursor, series }) => (cursor.bar < series.count ? series.start(cursor.bar) : null)));
+    return start !== null && start - this.#venue.now > HOLE_MS ? start : null;
   }
 
   #barsDone(): number {
-    return this.#venue.cursor.bar - this.#firstBar - (this.#playedBarRuns() ? 1 : 0);
+    return this.#sum((track) => track.cursor.bar - (this.#playedBarRuns(track) ? 1 : 0)) - this.#historyBars;
   }
 
   #barsTotal(): number {
-    return this.#venue.series.count - this.#firstBar;
+    return this.#sum(({ series }) => series.count) - this.#historyBars;
   }
 }

@@ -2,6 +2,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import fastify from 'fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { withUnixTimes } from '../datetimes.ts';
+import type { Body } from '../engine/bodies.ts';
 import { isBody } from '../engine/bodies.ts';
 import { InvalidRequest } from '../engine/requests.ts';
 import type { Venue } from '../venue.ts';
@@ -55,6 +57,14 @@ export function pathText(request: FastifyRequest, name: string): string {
   const value = isBody(request.params) ? request.params[name] : undefined;
   if (typeof value !== 'string') throw new Error(`the route has no parameter ${name}`);
   return value;
+}
+
+/** How a request wants times to be written. @throws InvalidRequest for a format that does not exist. */
+export function timesFor(request: FastifyRequest): (body: Body) => Body {
+  const format = request.headers['accept-datetime-format'] ?? 'RFC3339';
+  if (format === 'RFC3339') return (body) => body;
+  if (format === 'UNIX') return withUnixTimes;
+  throw new InvalidRequest("Invalid value specified for 'Accept-Datetime-Format'");
 }
 
 /** Makes a server that checks the token, stamps request ids and answers errors as the broker does. */

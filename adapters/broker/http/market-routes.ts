@@ -1,6 +1,6 @@
 /** Prices and candles, and the two streams. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { HttpError, pathText, queryText } from './app.ts';
+import { HttpError, pathText, queryText, timesFor } from './app.ts';
 import type { CandleQuery } from '../candles.ts';
 import { candlesBody } from '../candles.ts';
 import type { Body } from '../engine/bodies.ts';
@@ -48,7 +48,7 @@ export function addStreamRoutes(app: FastifyInstance, venue: Venue, hub: StreamH
     if (!hub.hasRoom(name)) throw new HttpError(429, 'The maximum number of active streams has been reached');
     reply.hijack();
     const headers = { RequestID: request.id, Date: new Date(venue.now).toUTCString() };
-    hub.open(name, reply.raw, headers, new Set(instruments), snapshot);
+    hub.open(name, reply.raw, { instruments, snapshot, headers, withTimes: timesFor(request) });
   };
   app.get('/v3/accounts/:accountId/pricing/stream', async (request, reply) => {
     open(request, reply, 'pricing', readInstruments(request, venue), queryText(request, 'snapshot') !== 'false');

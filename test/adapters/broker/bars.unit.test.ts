@@ -5,7 +5,9 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BarsFileError, readBarsFile } from '../../../adapters/broker/bars/csv.ts';
-import { SPREAD_PIPS_P999_MAX, createMarketDrawer, drawMarket } from '../../../adapters/broker/bars/draw.ts';
+import type { DrawOptions } from '../../../adapters/broker/bars/draw.ts';
+import { SPREAD_PIPS_P999_MAX, createMarketDrawer } from '../../../adapters/broker/bars/draw.ts';
+import { drawMarkets } from '../../../adapters/broker/bars/offer.ts';
 import { ANCHOR_PATH, PathCursor, SECOND_PATH, barPath } from '../../../adapters/broker/bars/path.ts';
 import { BarSeries } from '../../../adapters/broker/bars/series.ts';
 import type { PointOhlc } from '../../../adapters/broker/bars/series.ts';
@@ -14,6 +16,12 @@ import { usualInstrument } from '../../../domain/instruments.ts';
 import { formatInstant, instantOf, parseInstant } from '../../../domain/time.ts';
 
 const EUR_USD = usualInstrument('EUR_USD');
+/** One market, drawn at once. */
+function drawMarket({ instrument, ...options }: DrawOptions & { readonly bars: number }): BarSeries {
+  const [series] = drawMarkets({ ...options, instruments: [instrument] });
+  if (series === undefined) throw new Error('nothing was drawn');
+  return series;
+}
 const FROM = parseInstant('2026-01-05T00:00:00Z');
 const LEAN_HEADER = 'date,ms_since_midnight,bid_o,bid_h,bid_l,bid_c,bid_size,ask_o,ask_h,ask_l,ask_c,ask_size';
 const LEAN_BAR = '20140501,0,1.38676,1.38686,1.38669,1.38686,0,1.38686,1.38697,1.38680,1.38697,0';

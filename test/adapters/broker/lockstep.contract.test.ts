@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { dig } from './account.ts';
 import type { OpenStream } from './server.ts';
 import { TestBroker } from './server.ts';
-import type { LocalBrokerOptions } from '../../../adapters/broker/local-broker.ts';
+import type { LocalBrokerOptions } from '../../../adapters/broker/options.ts';
 
 const PRICING = '/pricing/stream?instruments=EUR_USD';
 const TRANSACTIONS = '/transactions/stream';
@@ -79,7 +79,7 @@ describe('an announcement', () => {
       { time: '2026-01-05T21:55:00Z', ohlc: FLAT },
       ...times.map((time, index) => ({ time, ohlc: index === 2 ? '1.10000,1.10010,1.09800,1.09900' : FLAT })),
     ]);
-    const broker = await start({ barsFile: path, historyBars: 1, spreadPips: 1 });
+    const broker = await start({ barsFiles: { EUR_USD: path }, historyBars: 1, spreadPips: 1 });
     let { tick } = await broker.advance({ acknowledge: 0 });
     await broker.order({ units: '100', stopLossOnFill: { distance: '0.00100' } });
     const seen: unknown[] = [];
@@ -102,7 +102,7 @@ describe('an announcement', () => {
   });
 
   test('comes when an order finds no price in time', async () => {
-    const broker = await start({ barsFile: flatFile(['2026-01-05T12:00:00Z', '2026-01-05T12:01:00Z', '2026-01-05T12:30:00Z']), historyBars: 2 });
+    const broker = await start({ barsFiles: { EUR_USD: flatFile(['2026-01-05T12:00:00Z', '2026-01-05T12:01:00Z', '2026-01-05T12:30:00Z']) }, historyBars: 2 });
     const { tick } = await broker.advance({ acknowledge: 0 });
     await broker.order({ units: '100' });
     const cancelled = await broker.advance({ acknowledge: tick });
@@ -112,7 +112,7 @@ describe('an announcement', () => {
 
   test('skips timers in a hole of more than ten minutes and keeps them in a shorter one', async () => {
     const broker = await start({
-      barsFile: flatFile(['2026-01-05T12:00:00Z', '2026-01-05T12:01:00Z', '2026-01-05T12:12:00Z', '2026-01-05T12:24:00Z']),
+      barsFiles: { EUR_USD: flatFile(['2026-01-05T12:00:00Z', '2026-01-05T12:01:00Z', '2026-01-05T12:12:00Z', '2026-01-05T12:24:00Z']) },
       historyBars: 1,
     });
     let announcement = await broker.advance({ acknowledge: 0 });

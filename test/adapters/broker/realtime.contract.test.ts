@@ -50,7 +50,7 @@ describe('a market in real time', () => {
 
   test('has no lockstep to control and plays no file', async () => {
     expect((await broker.send('GET', '/lockstep')).status).toBe(404);
-    await expect(startLocalBroker({ clock: 'realtime', port: 0, barsFile: 'bars.csv' })).rejects.toThrow('barsFile');
+    await expect(startLocalBroker({ clock: 'realtime', port: 0, barsFiles: { EUR_USD: 'bars.csv' } })).rejects.toThrow('barsFiles');
   });
 
   test('gives no stream beyond the twentieth', async () => {

@@ -1,8 +1,9 @@
 /** A client for tests of the local broker: real sockets, raw bytes kept. */
 import { Agent, request } from 'undici';
 import type { Announcement } from '../../../adapters/broker/clock/lockstep.ts';
-import type { LocalBroker, LocalBrokerOptions } from '../../../adapters/broker/local-broker.ts';
+import type { LocalBroker } from '../../../adapters/broker/local-broker.ts';
 import { startLocalBroker } from '../../../adapters/broker/local-broker.ts';
+import type { LocalBrokerOptions } from '../../../adapters/broker/options.ts';
 import { isBody } from '../../../adapters/broker/engine/bodies.ts';
 
 export interface Answer {
