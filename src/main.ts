@@ -2,7 +2,7 @@
 /** The command line. Data on stdout, everything else on stderr; one exit code for each kind of failure. */
 import { Command, CommanderError, Option } from 'commander';
 import type { ControlCommand } from '../adapters/control/protocol.ts';
-import { runBroker } from './commands/broker.ts';
+import { BROKER_HELP, runBroker } from './commands/broker.ts';
 import type { BrokerCommand } from './commands/broker.ts';
 import { BUILD, DEFAULT_CONFIG_FILE, exitCodeOf, warn } from './commands/common.ts';
 import type { ConfigOption } from './commands/common.ts';
@@ -41,7 +41,7 @@ const act = (work: () => number | Promise<number>) => async (): Promise<void> =>
 };
 
 const configOption = (): Option => new Option('-c, --config <file>', 'configuration').default(DEFAULT_CONFIG_FILE);
-const repeated = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 const jsonOption = (): Option => new Option('--json', 'data as JSON on stdout').default(false);
 
 program.command('demo').summary('trade a market offline, from start to agreement')
@@ -54,8 +54,8 @@ program.command('broker').summary('the local broker: an OANDA v20 server')
   .option('--stream-port <n>', 'stream port; 0 for any', '0')
   .option('--token-file <file>', 'file with the token; without one a token is made')
   .option('--account <id>', 'account id')
-  .option('--instrument <names>', 'a pair that it offers, or several with commas; may be repeated (default: the usual ten in real time, EUR_USD in lockstep)', repeated, [])
-  .option('--bars <file>', 'lockstep: play a CSV of one-minute bars (.gz too) of the one instrument; NAME=FILE, repeated, for several', repeated, [])
+  .option('--instrument <names>', 'a pair that it offers, or several with commas; may be repeated (default: the usual ten in real time, EUR_USD in lockstep)', repeated)
+  .option('--bars <file>', 'lockstep: play a CSV of one-minute bars (.gz too) of the one instrument; NAME=FILE, repeated, for several', repeated)
   .option('--spread-pips <n>', 'spread around a file of mid prices')
   .option('--seed <n>', 'seed of the drawn market', '1')
   .option('--drawn-bars <n>', 'lockstep: bars to draw ahead of the clock, for the first instrument; the others reach as far')
@@ -63,6 +63,9 @@ program.command('broker').summary('the local broker: an OANDA v20 server')
   .option('--clock <kind>', 'realtime or lockstep', 'realtime')
   .option('--always-open', 'keep the market open on every day', false)
   .option('--hold', 'lockstep: stand still until told to start', false)
+  .option('--rate-limits', 'real time: answer 429 beyond 120 requests or 2 new connections a second', false)
+  .option('--retry-after <seconds>', 'with --rate-limits: the Retry-After that a 429 carries')
+  .addHelpText('after', BROKER_HELP)
   .action((options: BrokerCommand) => act(() => runBroker(options))());
 
 program.command('run').summary('run the daemon').addOption(configOption()).action((options: ConfigOption) => act(() => run(options))());

@@ -2,13 +2,14 @@
 import { ANCHOR_PATH, barPath } from './bars/path.ts';
 import type { PathPoint } from './bars/path.ts';
 import type { PointOhlc } from './bars/series.ts';
+import { readDateTime } from './datetimes.ts';
 import type { Body } from './engine/bodies.ts';
 import { compact } from './engine/bodies.ts';
 import { marketOf } from './engine/book.ts';
 import { printPoints } from './engine/decimals.ts';
 import { InvalidRequest, invalidValue } from './engine/requests.ts';
 import type { Track, Venue } from './venue.ts';
-import { MINUTE_MS, TimeError, floorMinute, formatInstant, parseInstant, plusMs } from '../../domain/time.ts';
+import { MINUTE_MS, floorMinute, formatInstant, plusMs } from '../../domain/time.ts';
 import type { Instant } from '../../domain/time.ts';
 
 /** The query's texts, as they came. */
@@ -29,13 +30,8 @@ const FUTURE_TOLERANCE_MS = 1_000;
 
 function readTime(text: string | undefined, name: string, now: Instant): Instant | null {
   if (text === undefined) return null;
-  let at: Instant;
-  try {
-    at = parseInstant(text, name);
-  } catch (error) {
-    if (error instanceof TimeError) throw invalidValue(name);
-    throw error;
-  }
+  const at = readDateTime(text);
+  if (at === null) throw invalidValue(name);
   if (at > now + FUTURE_TOLERANCE_MS) throw new InvalidRequest(`Invalid value specified for '${name}'. Time is in the future`);
   return at;
 }

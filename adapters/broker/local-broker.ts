@@ -111,6 +111,7 @@ function startRealtime(options: LocalBrokerOptions, parts: Parts): Running {
  *   for options that contradict each other or leave nothing to play.
  */
 export async function startLocalBroker(options: LocalBrokerOptions): Promise<LocalBroker> {
+  if (options.rateLimits !== undefined && options.clock === 'lockstep') throw new BrokerOptionError('rateLimits: they count real seconds, and accelerated time has its own; leave them out in lockstep');
   const instruments = offeredInstruments(options);
   const calendar: TradingCalendar = { ...(options.calendar ?? OANDA_CALENDAR), ...(options.alwaysOpen === true ? { alwaysOpen: true } : {}) };
   const settings = engineSettings({
@@ -122,7 +123,16 @@ export async function startLocalBroker(options: LocalBrokerOptions): Promise<Loc
   const token = readToken(options.tokenFile);
   const parts = { settings, instruments, calendar };
   const { venue, hub, lockstep, stop } = options.clock === 'lockstep' ? startLockstep(options, parts) : startRealtime(options, parts);
-  const server = await startServer({ venue, hub, token, lockstep, port: options.port, streamPort: options.streamPort ?? 0 });
+  const server = await startServer({
+    venue,
+    hub,
+    token,
+    lockstep,
+    port: options.port,
+    streamPort: options.streamPort ?? 0,
+    rateLimits: options.rateLimits ?? null,
+    strangerStatus: options.strangerStatus ?? 403,
+  });
   return {
     rest: server.rest,
     stream: server.stream,

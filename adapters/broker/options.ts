@@ -1,6 +1,7 @@
 /** What a local broker can be told, and what follows from it. */
 import { USUAL_PAIRS } from './bars/offer.ts';
 import type { BarSeries } from './bars/series.ts';
+import type { RateLimits } from './http/limits.ts';
 import type { EngineSettings } from './engine/settings.ts';
 import type { TradingCalendar } from '../../domain/calendar.ts';
 import type { Instrument } from '../../domain/instruments.ts';
@@ -43,6 +44,10 @@ export interface LocalBrokerOptions {
   readonly alwaysOpen?: boolean;
   /** A stream listener that leaves more than this unread is cut off. */
   readonly unreadBytesMax?: number;
+  /** Real time: limit the client as the broker does; without it no limit holds, which suits tests on loopback. */
+  readonly rateLimits?: RateLimits;
+  /** The status for an account that is not the client's; which one the broker gives is not established. 403 by default. */
+  readonly strangerStatus?: 403 | 404;
   /** Settings of the account that differ from the usual ones. */
   readonly engine?: Partial<Pick<EngineSettings, 'balance' | 'gainFactor' | 'lossFactor' | 'fixedConversions' | 'marketOrderWaitMs' | 'positionFillRefusal'>>;
 }

@@ -3,6 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import type { LockstepClock } from './clock/lockstep.ts';
 import { addAccountRoutes } from './http/account-routes.ts';
 import { createApp } from './http/app.ts';
+import type { RateLimits } from './http/limits.ts';
+import { rateLimiter } from './http/limits.ts';
 import { addLockstepRoutes } from './http/lockstep-routes.ts';
 import { addMarketRoutes, addStreamRoutes } from './http/market-routes.ts';
 import { addOrderRoutes } from './http/order-routes.ts';
@@ -19,6 +21,9 @@ interface ServerOptions {
   /** 0 takes any free port. */
   readonly port: number;
   readonly streamPort: number;
+  /** Null for a client without limits. */
+  readonly rateLimits: RateLimits | null;
+  readonly strangerStatus: 403 | 404;
 }
 
 interface BrokerServer {
@@ -40,7 +45,9 @@ async function listen(app: FastifyInstance, port: number): Promise<string> {
 /** Starts both servers on the loopback interface. */
 export async function startServer(options: ServerOptions): Promise<BrokerServer> {
   const { venue, hub, token, lockstep } = options;
-  const rest = createApp(venue, token);
+  const limit = options.rateLimits === null ? null : rateLimiter(options.rateLimits);
+  const app = (): FastifyInstance => createApp({ venue, token, limit, strangerStatus: options.strangerStatus });
+  const rest = app();
   addAccountRoutes(rest, venue);
   addMarketRoutes(rest, venue);
   addOrderRoutes(rest, venue, {
@@ -49,7 +56,7 @@ export async function startServer(options: ServerOptions): Promise<BrokerServer>
     settlementWaitMs: venue.engine.settings.marketOrderWaitMs + SECOND_MS,
   });
   if (lockstep !== null) addLockstepRoutes(rest, lockstep);
-  const stream = createApp(venue, token);
+  const stream = app();
   addStreamRoutes(stream, venue, hub);
   const restAddress = await listen(rest, options.port);
   try {

@@ -1,4 +1,5 @@
 /** `reckoner broker`: the local broker as a process of its own. */
+import { OANDA_RATE_LIMITS } from '../../adapters/broker/http/limits.ts';
 import { startLocalBroker } from '../../adapters/broker/local-broker.ts';
 import type { LocalBrokerOptions } from '../../adapters/broker/options.ts';
 import { InstrumentError, instrumentName } from '../../domain/instruments.ts';
@@ -12,9 +13,9 @@ export interface BrokerCommand {
   readonly tokenFile?: string;
   readonly account?: string;
   /** As often as it was given; each may be a list with commas. */
-  readonly instrument: readonly string[];
+  readonly instrument?: readonly string[];
   /** A file for the one instrument, or as often as it was given, NAME=FILE. */
-  readonly bars: readonly string[];
+  readonly bars?: readonly string[];
   readonly spreadPips?: string;
   readonly seed: string;
   readonly drawnBars?: string;
@@ -22,6 +23,8 @@ export interface BrokerCommand {
   readonly clock: string;
   readonly alwaysOpen: boolean;
   readonly hold: boolean;
+  readonly rateLimits: boolean;
+  readonly retryAfter?: string;
 }
 
 function number(text: string, option: string, least: number, most: number): number {
@@ -52,7 +55,7 @@ function nameOf(text: string, option: string): string {
 }
 
 function instrumentsOf(command: BrokerCommand): readonly string[] {
-  const names = command.instrument.flatMap((text) => text.split(',')).map((text) => nameOf(text, 'instrument'));
+  const names = (command.instrument ?? []).flatMap((text) => text.split(',')).map((text) => nameOf(text, 'instrument'));
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new UsageError(`--instrument names ${twice} twice; give each instrument once`);
   return names;
@@ -60,7 +63,7 @@ function instrumentsOf(command: BrokerCommand): readonly string[] {
 
 /** `--bars FILE` plays the one instrument named, or EUR_USD; `--bars NAME=FILE`, repeated, plays several together. */
 function barsFilesOf(command: BrokerCommand, instruments: readonly string[]): { readonly [instrument: string]: string } | undefined {
-  if (command.bars.length === 0) return undefined;
+  if (command.bars === undefined) return undefined;
   if (command.clock !== 'lockstep') throw new UsageError('--bars plays a file in accelerated time: add --clock lockstep');
   const files: { [instrument: string]: string } = {};
   for (const text of command.bars) {
@@ -90,8 +93,10 @@ function refuseIdleOptions(command: BrokerCommand, clock: 'lockstep' | 'realtime
   const drawn = command.drawnBars !== undefined || command.drawnFrom !== undefined;
   if (clock === 'realtime' && drawn) throw new UsageError('--drawn-bars and --drawn-from draw a market for accelerated time: add --clock lockstep');
   if (clock === 'realtime' && command.hold) throw new UsageError('--hold stops accelerated time: add --clock lockstep');
-  if (command.bars.length > 0 && drawn) throw new UsageError('--drawn-bars and --drawn-from draw a market, --bars plays a file: give one or the other');
-  if (command.bars.length === 0 && command.spreadPips !== undefined) throw new UsageError('--spread-pips is the spread around a file of mid prices: add --bars');
+  if (clock === 'lockstep' && command.rateLimits) throw new UsageError('--rate-limits counts real seconds, and accelerated time has its own: leave it out, or use --clock realtime');
+  if (!command.rateLimits && command.retryAfter !== undefined) throw new UsageError('--retry-after is told with a 429, which only limits cause: add --rate-limits');
+  if (command.bars !== undefined && drawn) throw new UsageError('--drawn-bars and --drawn-from draw a market, --bars plays a file: give one or the other');
+  if (command.bars === undefined && command.spreadPips !== undefined) throw new UsageError('--spread-pips is the spread around a file of mid prices: add --bars');
 }
 
 function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
@@ -106,6 +111,7 @@ function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
     seed: whole(command.seed, 'seed', 0, 4_294_967_295),
     alwaysOpen: command.alwaysOpen,
     hold: command.hold,
+    ...(command.rateLimits ? { rateLimits: { ...OANDA_RATE_LIMITS, retryAfterSeconds: command.retryAfter === undefined ? null : whole(command.retryAfter, 'retry-after', 0, 3_600) } } : {}),
     ...(command.tokenFile === undefined ? {} : { tokenFile: command.tokenFile }),
     ...(command.account === undefined ? {} : { account: command.account }),
     ...(instruments.length === 0 ? {} : { instruments }),
@@ -115,6 +121,16 @@ function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
     ...(command.drawnFrom === undefined ? {} : { drawnFrom: instantOfOption(command.drawnFrom, 'drawn-from') }),
   };
 }
+
+export const BROKER_HELP = `
+In real time it draws a market that runs on this machine's clock: a netting account of 100,000 USD, a week of minutes
+behind it, a price a second for each pair. In lockstep a daemon moves its time, over drawn bars or files of them.
+It prints one line on stdout, {"rest","stream","token","account","instruments"}, and listens until it is told to stop.
+
+Examples:
+  npx reckoner broker --always-open --port 8700 --stream-port 8701 --token-file FILE
+  npx reckoner broker --clock lockstep --instrument EUR_USD,USD_JPY,EUR_JPY --drawn-bars 3000
+  npx reckoner broker --clock lockstep --bars EUR_USD=eurusd.csv.gz --bars USD_JPY=usdjpy.csv.gz`;
 
 /** Listens until it is told to stop. The one line on stdout says where, for whoever started it. */
 export async function runBroker(command: BrokerCommand): Promise<number> {

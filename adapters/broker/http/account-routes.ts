@@ -1,6 +1,7 @@
 /** Reads of the account: summaries, instruments, changes, positions, trades, orders and transactions. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { HttpError, pathText, queryText } from './app.ts';
+import { pathText, queryText } from './app.ts';
+import { HttpError } from './errors.ts';
 import type { Body, Json, Transaction } from '../engine/bodies.ts';
 import { isBody } from '../engine/bodies.ts';
 import type { Order, Trade } from '../engine/book.ts';

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { AdvanceRequest, LockstepClock } from '../clock/lockstep.ts';
 import { LockstepError } from '../clock/lockstep.ts';
-import { HttpError } from './app.ts';
+import { HttpError } from './errors.ts';
 import { isBody } from '../engine/bodies.ts';
 import { TimeError, parseInstant } from '../../../domain/time.ts';
 import type { Instant } from '../../../domain/time.ts';

@@ -1,6 +1,7 @@
 /** Prices and candles, and the two streams. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { HttpError, pathText, queryText, timesFor } from './app.ts';
+import { pathText, queryText, timesFor } from './app.ts';
+import { HttpError } from './errors.ts';
 import type { CandleQuery } from '../candles.ts';
 import { candlesBody } from '../candles.ts';
 import type { Body } from '../engine/bodies.ts';

@@ -23,6 +23,8 @@ export interface OpenStream {
   close(): void;
 }
 
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
 const isAnnouncement = (value: unknown): value is Announcement => isBody(value) && typeof value['tick'] === 'number' && isBody(value['lines']);
 
 export class TestBroker {
@@ -37,11 +39,11 @@ export class TestBroker {
     return new TestBroker(await startLocalBroker({ clock: 'lockstep', port: 0, drawnBars: 200, seed: 7, ...options }));
   }
 
-  async send(method: 'GET' | 'POST' | 'PUT', path: string, body?: unknown, options: { readonly token?: string; readonly signal?: AbortSignal } = {}): Promise<Answer> {
+  async send(method: Method, path: string, body?: unknown, options: { readonly token?: string; readonly signal?: AbortSignal; readonly headers?: { readonly [name: string]: string } } = {}): Promise<Answer> {
     const response = await request(this.broker.rest + path, {
       method,
       dispatcher: this.#agent,
-      headers: { authorization: `Bearer ${options.token ?? this.broker.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: { authorization: `Bearer ${options.token ?? this.broker.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...options.headers },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
@@ -51,8 +53,8 @@ export class TestBroker {
   }
 
   /** Sends to a path below the account. */
-  account(method: 'GET' | 'POST' | 'PUT', path: string, body?: unknown): Promise<Answer> {
-    return this.send(method, `/v3/accounts/${this.broker.account}${path}`, body);
+  account(method: Method, path: string, body?: unknown, headers: { readonly [name: string]: string } = {}): Promise<Answer> {
+    return this.send(method, `/v3/accounts/${this.broker.account}${path}`, body, { headers });
   }
 
   order(fields: { readonly [key: string]: unknown }): Promise<Answer> {
@@ -66,9 +68,9 @@ export class TestBroker {
     return answer.body;
   }
 
-  async stream(path: string): Promise<OpenStream> {
+  async stream(path: string, headers: { readonly [name: string]: string } = {}): Promise<OpenStream> {
     const response = await request(`${this.broker.stream}/v3/accounts/${this.broker.account}${path}`, {
-      headers: { authorization: `Bearer ${this.broker.token}` },
+      headers: { authorization: `Bearer ${this.broker.token}`, ...headers },
       dispatcher: this.#agent,
     });
     if (response.statusCode !== 200) throw new Error(`the stream answered ${response.statusCode}`);
