@@ -80,6 +80,11 @@ export class PathCursor {
     return this.#bar;
   }
 
+  /** The points that a bar has along this cursor's path. */
+  pointsOf(bar: number): readonly PathPoint[] {
+    return barPath(this.#series, bar, this.#path);
+  }
+
   /** The points of the present bar that have been taken. */
   get taken(): readonly PathPoint[] {
     return this.#points === null ? [] : this.#points.slice(0, this.#point);

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { pathText, queryText, timesFor } from './app.ts';
 import { HttpError } from './errors.ts';
 import type { CandleQuery } from '../candles.ts';
-import { candlesBody } from '../candles.ts';
+import { CANDLE_PARAMETERS, candlesBody } from '../candles.ts';
 import type { Body } from '../engine/bodies.ts';
 import { marketOf } from '../engine/book.ts';
 import { InvalidRequest, invalidValue } from '../engine/requests.ts';
@@ -20,15 +20,8 @@ function readInstruments(request: FastifyRequest, venue: Venue): readonly string
   return names;
 }
 
-const readCandleQuery = (request: FastifyRequest): CandleQuery => ({
-  price: queryText(request, 'price'),
-  granularity: queryText(request, 'granularity'),
-  count: queryText(request, 'count'),
-  from: queryText(request, 'from'),
-  to: queryText(request, 'to'),
-  includeFirst: queryText(request, 'includeFirst'),
-  smooth: queryText(request, 'smooth'),
-});
+const readCandleQuery = (request: FastifyRequest): CandleQuery =>
+  Object.fromEntries(CANDLE_PARAMETERS.map((name) => [name, queryText(request, name)]));
 
 /** Adds candles and price snapshots. */
 export function addMarketRoutes(app: FastifyInstance, venue: Venue): void {

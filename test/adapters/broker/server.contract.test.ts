@@ -79,8 +79,16 @@ describe('candles', () => {
   });
 
   test.each([
-    ['granularity=M5', "Invalid value specified for 'granularity'"],
-    ['', "Invalid value specified for 'granularity'"],
+    ['granularity=M3', "Invalid value specified for 'granularity'"],
+    ['granularity=', "Invalid value specified for 'granularity'"],
+    ['granularity=D&dailyAlignment=24', "Invalid value specified for 'dailyAlignment'"],
+    ['granularity=D&alignmentTimezone=Europe/London', "Invalid value specified for 'alignmentTimezone'"],
+    ['granularity=W&weeklyAlignment=friday', "Invalid value specified for 'weeklyAlignment'"],
+    ['granularity=M1&smooth=1', "Invalid value specified for 'smooth'"],
+    ['granularity=M1&includeFirst=yes', "Invalid value specified for 'includeFirst'"],
+    ['granularity=M1&units=0', "Invalid value specified for 'units'"],
+    ['granularity=M1&count=5&count=6', "Invalid value specified for 'count'"],
+    ['granularity=H1&from=2025-01-01T00:00:00Z&to=2026-01-05T12:30:00Z', "Maximum value for 'count' exceeded"],
     ['granularity=M1&count=5001', "Maximum value for 'count' exceeded"],
     ['granularity=M1&count=0', "Invalid value specified for 'count'"],
     ['granularity=M1&price=X', "Invalid value specified for 'price'"],
