@@ -9,6 +9,7 @@ import { LockstepClock } from './clock/lockstep.ts';
 import { startRealtimeClock } from './clock/realtime.ts';
 import type { EngineSettings } from './engine/settings.ts';
 import { engineSettings, usualSettings } from './engine/settings.ts';
+import type { Switches } from './engine/switches.ts';
 import { startServer } from './server.ts';
 import { StreamHub } from './streams.ts';
 import { Venue } from './venue.ts';
@@ -46,7 +47,7 @@ export interface LocalBrokerOptions {
   /** A stream listener that leaves more than this unread is cut off. */
   readonly unreadBytesMax?: number;
   /** Settings of the account that differ from the usual ones. */
-  readonly engine?: Partial<Pick<EngineSettings, 'balance' | 'gainFactor' | 'lossFactor' | 'fixedConversions' | 'marketOrderWaitMs' | 'positionFillRefusal'>>;
+  readonly engine?: Partial<Pick<EngineSettings, 'balance' | 'gainFactor' | 'lossFactor' | 'fixedConversions' | 'marketOrderWaitMs'>> & { readonly switches?: Partial<Switches> };
 }
 
 export interface LocalBroker {
