@@ -3,6 +3,7 @@ import { USUAL_PAIRS } from './bars/offer.ts';
 import type { BarSeries } from './bars/series.ts';
 import type { RateLimits } from './http/limits.ts';
 import type { EngineSettings } from './engine/settings.ts';
+import type { Switches } from './engine/switches.ts';
 import type { TradingCalendar } from '../../domain/calendar.ts';
 import type { Instrument } from '../../domain/instruments.ts';
 import { usualInstrument } from '../../domain/instruments.ts';
@@ -49,7 +50,7 @@ export interface LocalBrokerOptions {
   /** The status for an account that is not the client's; which one the broker gives is not established. 403 by default. */
   readonly strangerStatus?: 403 | 404;
   /** Settings of the account that differ from the usual ones. */
-  readonly engine?: Partial<Pick<EngineSettings, 'balance' | 'gainFactor' | 'lossFactor' | 'fixedConversions' | 'marketOrderWaitMs' | 'positionFillRefusal'>>;
+  readonly engine?: Partial<Pick<EngineSettings, 'balance' | 'gainFactor' | 'lossFactor' | 'fixedConversions' | 'marketOrderWaitMs'>> & { readonly switches?: Partial<Switches> };
 }
 
 /** More pairs than the real broker has. */

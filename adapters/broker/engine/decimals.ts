@@ -41,3 +41,6 @@ export function printPoints(points: number, displayPrecision: number): string {
 }
 
 export const pointsToDecimal = (points: number, displayPrecision: number): Decimal => new Decimal(points).div(new Decimal(10).pow(displayPrecision));
+
+/** A price that need not be whole points, such as the average over several levels: at least the instrument's digits. */
+export const printPrice = (price: Decimal, displayPrecision: number): string => price.toFixed(Math.max(price.decimalPlaces(), displayPrecision));

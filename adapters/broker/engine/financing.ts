@@ -4,36 +4,30 @@
  */
 import type { Json } from './bodies.ts';
 import { openTrades } from './book.ts';
-import type { Book, Market } from './book.ts';
+import type { Market } from './book.ts';
+import type { Context } from './context.ts';
 import type { Decimal } from './decimals.ts';
 import { ZERO, printMoney } from './decimals.ts';
-import type { Batch, Ledger } from './ledger.ts';
+import type { Batch } from './ledger.ts';
 import type { EngineSettings } from './settings.ts';
 import { knownFactors, midDecimal, toHome } from './valuation.ts';
-import { newYorkClock, newYorkInstant } from '../../../domain/calendar.ts';
+import { newYorkClock } from '../../../domain/calendar.ts';
 import type { Instant } from '../../../domain/time.ts';
 
-const FINANCING_MINUTE = 17 * 60;
 const DAYS_PER_YEAR = 365;
 
-/** The first 17:00 New York after `at`. */
-export function nextTradingDayStart(at: Instant): Instant {
-  const { day, minute } = newYorkClock(at);
-  return newYorkInstant(minute >= FINANCING_MINUTE ? day + 1 : day, FINANCING_MINUTE);
-}
-
 /** What one trade is charged (negative) or paid, in home currency. */
-function tradeFinancing(book: Book, settings: EngineSettings, market: Market, units: Decimal, weekday: number): Decimal {
+function tradeFinancing(settings: EngineSettings, market: Market, units: Decimal, weekday: number): Decimal {
   const mid = midDecimal(market);
   const days = market.settings.daysCharged[weekday] ?? 0;
   if (mid === null || days === 0) return ZERO;
   const rate = units.isNegative() ? market.settings.shortRate : market.settings.longRate;
   const inQuote = units.abs().mul(mid).mul(rate).div(DAYS_PER_YEAR).mul(days);
-  return toHome(inQuote, knownFactors(book, settings, market.settings.instrument.quote));
+  return toHome(inQuote, knownFactors(market, settings));
 }
 
 /** Books the financing of every open trade; null when there is nothing to charge. */
-export function settleFinancing(context: { readonly settings: EngineSettings; readonly book: Book; readonly ledger: Ledger }, at: Instant): Batch | null {
+export function settleFinancing(context: Context, at: Instant): Batch | null {
   const { settings, book, ledger } = context;
   const { weekday } = newYorkClock(at);
   const byInstrument = new Map<string, { total: Decimal; trades: Json[] }>();
@@ -41,7 +35,7 @@ export function settleFinancing(context: { readonly settings: EngineSettings; re
   for (const trade of openTrades(book)) {
     const market = book.markets.get(trade.instrument);
     if (market === undefined || (market.settings.daysCharged[weekday] ?? 0) === 0) continue;
-    const amount = tradeFinancing(book, settings, market, trade.currentUnits, weekday);
+    const amount = tradeFinancing(settings, market, trade.currentUnits, weekday);
     trade.financing = trade.financing.plus(amount);
     const side = trade.currentUnits.isNegative() ? market.short : market.long;
     side.financing = side.financing.plus(amount);
@@ -53,6 +47,7 @@ export function settleFinancing(context: { readonly settings: EngineSettings; re
   }
   if (byInstrument.size === 0) return null;
   book.balance = book.balance.plus(total);
+  book.rough = null;
   book.financing = book.financing.plus(total);
   const batch = ledger.begin({ at, requestId: null, byClient: false });
   batch.add('DAILY_FINANCING', {

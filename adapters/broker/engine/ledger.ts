@@ -27,10 +27,13 @@ export interface Ledger {
   get(id: number): Transaction | undefined;
   /** Transactions with ids from `first` to `last`, both included. */
   range(first: number, last: number): readonly Transaction[];
+  /** Uses up an id without a transaction, which no real broker does: a gap for drills. */
+  burnId(): void;
 }
 
 export function createLedger(settings: EngineSettings): Ledger {
-  const all: Transaction[] = [];
+  /** Transactions by id - 1; a burnt id leaves null. */
+  const all: (Transaction | null)[] = [];
   const userId = Number(settings.accountId.split('-')[2]);
   return {
     get lastId() {
@@ -38,13 +41,14 @@ export function createLedger(settings: EngineSettings): Ledger {
     },
     begin(origin) {
       const transactions: Transaction[] = [];
-      const batchId = String(all.length + 1);
+      let batchId: string | null = null;
       return {
         at: origin.at,
         transactions,
         nextId: () => all.length + 1,
         add(type, fields) {
           const id = all.length + 1;
+          batchId ??= String(id);
           const body: Body = compact({
             id: String(id),
             accountID: settings.accountId,
@@ -62,7 +66,8 @@ export function createLedger(settings: EngineSettings): Ledger {
         },
       };
     },
-    get: (id) => all[id - 1],
-    range: (first, last) => all.slice(Math.max(first, 1) - 1, last),
+    get: (id) => all[id - 1] ?? undefined,
+    range: (first, last) => all.slice(Math.max(first, 1) - 1, last).filter((each) => each !== null),
+    burnId: () => void all.push(null),
   };
 }

@@ -1,8 +1,16 @@
+import type { Switches } from './switches.ts';
+import { switchesWith } from './switches.ts';
 import type { Instrument } from '../../../domain/instruments.ts';
 import type { TradingCalendar } from '../../../domain/calendar.ts';
 
 /** Sunday first. Wednesday is charged three days, since its value date crosses the weekend. */
 type DaysCharged = readonly [number, number, number, number, number, number, number];
+
+/** Units on offer at a price `offsetPoints` worse than the best one. */
+export interface LadderLevel {
+  readonly offsetPoints: number;
+  readonly units: number;
+}
 
 /** An instrument with what the broker adds to it: margin, financing and depth. */
 export interface InstrumentSettings {
@@ -13,9 +21,16 @@ export interface InstrumentSettings {
   readonly longRate: string;
   readonly shortRate: string;
   readonly daysCharged: DaysCharged;
-  /** Units on offer at each price point; a fill-or-kill order above it is cancelled. */
-  readonly liquidityUnits: number;
+  /**
+   * What is on offer at each price point, best level first. Fills take from it until the next point comes; a
+   * fill-or-kill order above it is cancelled. Deeper levels fill at prices beyond the point's own.
+   */
+  readonly ladder: readonly LadderLevel[];
   readonly maximumOrderUnits: string;
+  /** Largest net position, "0" for no cap. */
+  readonly maximumPositionSize: string;
+  readonly minimumTrailingStopPips: number;
+  readonly maximumTrailingStopPips: number;
 }
 
 /** What decides an account's behaviour; nothing here changes while the engine runs. */
@@ -36,15 +51,12 @@ export interface EngineSettings {
   readonly lossFactor: string;
   /** Home units for one unit of a currency, used where no quoted pair gives it. */
   readonly fixedConversions: { readonly [currency: string]: string };
-  /** How long a market order may wait for a price before it is cancelled as MARKET_HALTED. */
+  /** How long an order that must fill at once may wait for a price before it is cancelled as MARKET_HALTED. */
   readonly marketOrderWaitMs: number;
-  /**
-   * The cancel reason of a fill that its positionFill forbids: nothing to reduce, more than there is to reduce,
-   * or OPEN_ONLY against an opposite position. Which one the broker gives is not established.
-   */
-  readonly positionFillRefusal: string;
   readonly openTradesMax: number;
   readonly pendingOrdersMax: number;
+  /** The answers to what is not established about the real broker. */
+  readonly switches: Switches;
 }
 
 export function usualSettings(instrument: Instrument): InstrumentSettings {
@@ -54,14 +66,18 @@ export function usualSettings(instrument: Instrument): InstrumentSettings {
     longRate: '-0.0232',
     shortRate: '0.0068',
     daysCharged: [0, 1, 1, 3, 1, 1, 0],
-    liquidityUnits: 10_000_000,
+    ladder: [{ offsetPoints: 0, units: 10_000_000 }],
     maximumOrderUnits: '100000000',
+    maximumPositionSize: '0',
+    minimumTrailingStopPips: 5,
+    maximumTrailingStopPips: 10_000,
   };
 }
 
 export function engineSettings(
-  required: Pick<EngineSettings, 'instruments' | 'calendar'> & Partial<EngineSettings>,
+  required: Pick<EngineSettings, 'instruments' | 'calendar'> & Partial<Omit<EngineSettings, 'switches'>> & { readonly switches?: Partial<Switches> },
 ): EngineSettings {
+  const { switches, ...rest } = required;
   return {
     accountId: '101-001-1234567-001',
     alias: 'Primary',
@@ -71,9 +87,9 @@ export function engineSettings(
     lossFactor: '1.01',
     fixedConversions: {},
     marketOrderWaitMs: 120_000,
-    positionFillRefusal: 'FIFO_VIOLATION',
     openTradesMax: 1_000,
     pendingOrdersMax: 1_000,
-    ...required,
+    ...rest,
+    switches: switchesWith(switches),
   };
 }

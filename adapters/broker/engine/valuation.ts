@@ -1,23 +1,20 @@
 /** Prices into money: conversion factors, unrealised P&L, margin. */
 import type { Book, Market, Trade } from './book.ts';
-import { openTrades } from './book.ts';
+import { marginRateOf, openTrades } from './book.ts';
 import { Decimal, ONE, ZERO, pointsToDecimal, roundFactor, roundMoney } from './decimals.ts';
 import type { EngineSettings } from './settings.ts';
 
 export const midDecimal = (market: Market): Decimal | null =>
   market.quote === null ? null : pointsToDecimal(market.quote.bid + market.quote.ask, market.settings.instrument.displayPrecision).div(2);
 
-/** Home units for one unit of `currency` at mid, or null when neither a quoted pair nor a setting gives it. */
-function homeMid(book: Book, settings: EngineSettings, currency: string): Decimal | null {
-  if (currency === settings.currency) return ONE;
-  const direct = book.markets.get(`${currency}_${settings.currency}`);
-  const directMid = direct === undefined ? null : midDecimal(direct);
+/** Home units for one unit of the market's quote currency at mid, or null when neither a quoted pair nor a setting gives it. */
+function homeMid(market: Market): Decimal | null {
+  const { same, direct, inverse, fixed } = market.home;
+  if (same) return ONE;
+  const directMid = direct === null ? null : midDecimal(direct);
   if (directMid !== null) return directMid;
-  const inverse = book.markets.get(`${settings.currency}_${currency}`);
-  const inverseMid = inverse === undefined ? null : midDecimal(inverse);
-  if (inverseMid !== null) return ONE.div(inverseMid);
-  const fixed = settings.fixedConversions[currency];
-  return fixed === undefined ? null : new Decimal(fixed);
+  const inverseMid = inverse === null ? null : midDecimal(inverse);
+  return inverseMid === null ? fixed : ONE.div(inverseMid);
 }
 
 export interface HomeFactors {
@@ -27,46 +24,49 @@ export interface HomeFactors {
   readonly value: Decimal;
 }
 
-/** The factors that a fill prints and uses, rounded to ten decimals first. */
-export function homeFactors(book: Book, settings: EngineSettings, currency: string): HomeFactors | null {
-  const mid = homeMid(book, settings, currency);
+const HOME: HomeFactors = { gain: ONE, loss: ONE, value: ONE };
+
+/** The factors of a market's quote currency that a fill prints and uses, rounded to ten decimals first. */
+export function homeFactors(market: Market, settings: EngineSettings): HomeFactors | null {
+  if (market.home.same) return HOME;
+  const mid = homeMid(market);
   if (mid === null) return null;
-  if (currency === settings.currency) return { gain: ONE, loss: ONE, value: ONE };
   return { gain: roundFactor(mid.mul(settings.gainFactor)), loss: roundFactor(mid.mul(settings.lossFactor)), value: roundFactor(mid) };
 }
 
 /** @throws Error when the factors are unknown: the engine takes no order on such an instrument. */
-export function knownFactors(book: Book, settings: EngineSettings, currency: string): HomeFactors {
-  const factors = homeFactors(book, settings, currency);
-  if (factors === null) throw new Error(`no conversion from ${currency} to ${settings.currency} is known`);
+export function knownFactors(market: Market, settings: EngineSettings): HomeFactors {
+  const factors = homeFactors(market, settings);
+  if (factors === null) throw new Error(`no conversion from ${market.settings.instrument.quote} to ${settings.currency} is known`);
   return factors;
 }
 
 /** A quote-currency amount in home currency, with the gain or the loss factor by its sign, to four decimals. */
 export const toHome = (amount: Decimal, factors: HomeFactors): Decimal => roundMoney(amount.mul(amount.isNegative() ? factors.loss : factors.gain));
 
-/** What closing `units` of a trade at `points` would make, in quote currency. */
-export function quotePl(market: Market, trade: Trade, units: Decimal, points: number): Decimal {
-  return units.mul(pointsToDecimal(points - trade.pricePoints, market.settings.instrument.displayPrecision));
-}
+/** What the spread between the conversion factors costs on an amount, against converting at mid. */
+export const conversionCost = (amount: Decimal, factors: HomeFactors): Decimal => amount.mul(factors.value.minus(amount.isNegative() ? factors.loss : factors.gain));
+
+/** What closing `units` of a trade at `price` would make, in quote currency. */
+export const quotePl = (trade: Trade, units: Decimal, price: Decimal): Decimal => units.mul(price.minus(trade.price));
 
 /** P&L of an open trade at the price that would close it: the bid for a long one, the ask for a short one. */
-export function unrealizedPl(book: Book, settings: EngineSettings, trade: Trade): Decimal {
-  const market = book.markets.get(trade.instrument);
-  if (market === undefined || market.quote === null) return ZERO;
+export function unrealizedPl(market: Market, settings: EngineSettings, trade: Trade): Decimal {
+  if (market.quote === null) return ZERO;
   const points = trade.currentUnits.isNegative() ? market.quote.ask : market.quote.bid;
-  return toHome(quotePl(market, trade, trade.currentUnits, points), knownFactors(book, settings, market.settings.instrument.quote));
+  const price = pointsToDecimal(points, market.settings.instrument.displayPrecision);
+  return toHome(quotePl(trade, trade.currentUnits, price), knownFactors(market, settings));
 }
 
 /** Absolute value of units at mid, in home currency. */
-function positionValue(book: Book, settings: EngineSettings, market: Market, units: Decimal): Decimal {
+function positionValue(market: Market, settings: EngineSettings, units: Decimal): Decimal {
   const mid = midDecimal(market);
   if (mid === null) return ZERO;
-  return roundMoney(units.abs().mul(mid).mul(knownFactors(book, settings, market.settings.instrument.quote).value));
+  return roundMoney(units.abs().mul(mid).mul(knownFactors(market, settings).value));
 }
 
 export const marginOf = (book: Book, settings: EngineSettings, market: Market, units: Decimal): Decimal =>
-  roundMoney(positionValue(book, settings, market, units).mul(market.settings.marginRate));
+  roundMoney(positionValue(market, settings, units).mul(marginRateOf(book, market)));
 
 export interface AccountValue {
   readonly unrealizedPl: Decimal;
@@ -74,18 +74,43 @@ export interface AccountValue {
   readonly marginUsed: Decimal;
   readonly marginAvailable: Decimal;
   readonly positionValue: Decimal;
+  /** The closeout's own figures: trades and currencies at mid. */
+  readonly closeoutUnrealizedPl: Decimal;
+  readonly closeoutNav: Decimal;
+}
+
+/** P&L of an open trade for the margin closeout, which values price and currency at mid. */
+function midPl(market: Market, settings: EngineSettings, trade: Trade): Decimal {
+  const mid = midDecimal(market);
+  return mid === null ? ZERO : roundMoney(quotePl(trade, trade.currentUnits, mid).mul(knownFactors(market, settings).value));
 }
 
 /** The price-dependent figures of the account, as sums over its open trades. */
 export function accountValue(book: Book, settings: EngineSettings): AccountValue {
-  let [unrealized, margin, value] = [ZERO, ZERO, ZERO];
+  let [unrealized, atMid, margin, value] = [ZERO, ZERO, ZERO, ZERO];
   for (const trade of openTrades(book)) {
     const market = book.markets.get(trade.instrument);
     if (market === undefined) continue;
-    unrealized = unrealized.plus(unrealizedPl(book, settings, trade));
+    unrealized = unrealized.plus(unrealizedPl(market, settings, trade));
+    atMid = atMid.plus(midPl(market, settings, trade));
     margin = margin.plus(marginOf(book, settings, market, trade.currentUnits));
-    value = value.plus(positionValue(book, settings, market, trade.currentUnits));
+    value = value.plus(positionValue(market, settings, trade.currentUnits));
   }
   const nav = book.balance.plus(unrealized);
-  return { unrealizedPl: unrealized, nav, marginUsed: margin, marginAvailable: Decimal.max(nav.minus(margin), ZERO), positionValue: value };
+  const available = nav.minus(margin);
+  return {
+    unrealizedPl: unrealized,
+    nav,
+    marginUsed: margin,
+    marginAvailable: settings.switches.marginAvailableFloor === 'zero' ? Decimal.max(available, ZERO) : available,
+    positionValue: value,
+    closeoutUnrealizedPl: atMid,
+    closeoutNav: book.balance.plus(atMid),
+  };
+}
+
+/** Margin used as a share of the closeout's NAV: 1 is a margin call, 2 a closeout. A NAV that is gone counts as 2. */
+export function marginShare(value: AccountValue): Decimal {
+  if (value.marginUsed.isZero()) return ZERO;
+  return value.closeoutNav.isPositive() && !value.closeoutNav.isZero() ? value.marginUsed.div(value.closeoutNav) : new Decimal(2);
 }

@@ -8,7 +8,8 @@ import type { Order, Trade } from '../engine/book.ts';
 import { findOrder, findTrade, marketOf, openTrades, pendingOrders } from '../engine/book.ts';
 import type { Engine } from '../engine/engine.ts';
 import { InvalidRequest, invalidValue } from '../engine/requests.ts';
-import { accountBody, accountSummaryBody, instrumentBody, orderBody, positionBodies, positionBody, stateBody, tradeBody } from '../engine/views.ts';
+import { orderBody, positionBodies, positionBody, tradeBody } from '../engine/holdings-views.ts';
+import { accountBody, accountSummaryBody, instrumentBody, stateBody } from '../engine/views.ts';
 import type { Venue } from '../venue.ts';
 
 const LIST_COUNT_DEFAULT = 50;
@@ -156,7 +157,7 @@ export function addAccountRoutes(app: FastifyInstance, { engine }: Venue): void 
   app.get(`${account}/instruments`, async (request) => {
     const names = queryText(request, 'instruments')?.split(',') ?? [...book.markets.keys()];
     if (names.some((name) => !book.markets.has(name))) throw invalidValue('instruments');
-    return atLastId(engine, { instruments: names.map((name) => instrumentBody(marketOf(book, name))) });
+    return atLastId(engine, { instruments: names.map((name) => instrumentBody(engine, marketOf(book, name))) });
   });
   app.get(`${account}/changes`, async (request) => atLastId(engine, changesBody(engine, readId(request, 'sinceTransactionID'))));
 

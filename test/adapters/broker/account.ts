@@ -5,6 +5,7 @@ import type { Engine, Outcome, Receipt, Tick } from '../../../adapters/broker/en
 import { createEngine } from '../../../adapters/broker/engine/engine.ts';
 import type { EngineSettings } from '../../../adapters/broker/engine/settings.ts';
 import { engineSettings, usualSettings } from '../../../adapters/broker/engine/settings.ts';
+import type { Switches } from '../../../adapters/broker/engine/switches.ts';
 import { OANDA_CALENDAR } from '../../../domain/calendar.ts';
 import { usualInstrument } from '../../../domain/instruments.ts';
 import { parseInstant, plusMs } from '../../../domain/time.ts';
@@ -13,12 +14,14 @@ import type { Instant } from '../../../domain/time.ts';
 /** A Tuesday noon in New York's winter: the market is open. */
 export const START = parseInstant('2026-01-06T17:00:00Z');
 
+type AccountOptions = Partial<Omit<EngineSettings, 'switches'>> & { readonly switches?: Partial<Switches> };
+
 export class Account {
   readonly engine: Engine;
   #at: Instant = START;
   #requests = 0;
 
-  constructor(settings: Partial<EngineSettings> = {}, instruments: readonly string[] = ['EUR_USD']) {
+  constructor(settings: AccountOptions = {}, instruments: readonly string[] = ['EUR_USD']) {
     const calendar = settings.calendar ?? OANDA_CALENDAR;
     this.engine = createEngine(engineSettings({ instruments: instruments.map((name) => usualSettings(usualInstrument(name))), ...settings, calendar }), START);
   }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Account, dig } from './account.ts';
 import { isBody } from '../../../adapters/broker/engine/bodies.ts';
 import type { Body, Transaction } from '../../../adapters/broker/engine/bodies.ts';
-import { netUnits } from '../../../adapters/broker/engine/book.ts';
+import { isDependent, netUnits } from '../../../adapters/broker/engine/book.ts';
 import { Decimal } from '../../../adapters/broker/engine/decimals.ts';
 import { formatInstant, plusMs } from '../../../domain/time.ts';
 
@@ -122,7 +122,7 @@ describe('whatever is done to an account', () => {
         expect(market.openTrades.map((trade) => [String(trade.id), trade.currentUnits.toFixed()])).toEqual(open.map(([id, count]) => [id, count.toFixed()]));
         // A netting account never holds both sides, and a stop never outlives its trade.
         expect(new Set(open.map(([, count]) => count.isNegative())).size).toBeLessThanOrEqual(1);
-        for (const order of market.pendingOrders) if (order.type !== 'MARKET') expect(engine.book.trades.get(order.tradeId)?.closedAt).toBeNull();
+        for (const order of market.pendingOrders) if (isDependent(order)) expect(engine.book.trades.get(order.tradeId)?.closedAt).toBeNull();
       }),
       { numRuns: 300 },
     );

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { Account, START, accepted, bodyAt, dig, typesOf } from './account.ts';
 import { netUnits } from '../../../adapters/broker/engine/book.ts';
 import { usualSettings } from '../../../adapters/broker/engine/settings.ts';
-import { accountSummaryBody, orderBody, positionBodies, priceBody, tradeBody } from '../../../adapters/broker/engine/views.ts';
+import { orderBody, positionBodies, tradeBody } from '../../../adapters/broker/engine/holdings-views.ts';
+import { accountSummaryBody, priceBody } from '../../../adapters/broker/engine/views.ts';
 import { OANDA_CALENDAR } from '../../../domain/calendar.ts';
 import { usualInstrument } from '../../../domain/instruments.ts';
 import { parseInstant } from '../../../domain/time.ts';
@@ -146,7 +147,9 @@ describe('a request that breaks a rule', () => {
     ['STOP_LOSS_ON_FILL_GTD_TIMESTAMP_IN_PAST', { units: '1', stopLossOnFill: { price: '1', timeInForce: 'GTD', gtdTime: '2020-01-01T00:00:00Z' } }],
     ['STOP_LOSS_ON_FILL_TRIGGER_CONDITION_INVALID', { units: '1', stopLossOnFill: { price: '1', triggerCondition: 'LAST' } }],
     ['TAKE_PROFIT_ON_FILL_PRICE_MISSING', { units: '1', takeProfitOnFill: {} }],
-    ['TRAILING_STOP_LOSS_ORDERS_NOT_SUPPORTED', { units: '1', trailingStopLossOnFill: { distance: '0.1' } }],
+    ['TRAILING_STOP_LOSS_ON_FILL_PRICE_DISTANCE_MISSING', { units: '1', trailingStopLossOnFill: {} }],
+    ['TRAILING_STOP_LOSS_ON_FILL_PRICE_DISTANCE_MINIMUM_NOT_MET', { units: '1', trailingStopLossOnFill: { distance: '0.00049' } }],
+    ['TRAILING_STOP_LOSS_ON_FILL_PRICE_DISTANCE_MAXIMUM_EXCEEDED', { units: '1', trailingStopLossOnFill: { distance: '1.00001' } }],
   ];
   test.each(rejected)('is rejected as %s under a transaction id of its own', (reason, fields) => {
     const before = account.engine.lastTransactionId;
@@ -157,7 +160,7 @@ describe('a request that breaks a rule', () => {
 
   const invalid: readonly (readonly [string, unknown])[] = [
     ['no order', undefined],
-    ['another type', { type: 'LIMIT', instrument: 'EUR_USD', units: '1' }],
+    ['another type', { type: 'ICEBERG', instrument: 'EUR_USD', units: '1' }],
     ['an unknown instrument', { type: 'MARKET', instrument: 'EUR_XYZ', units: '1' }],
     ['units as a number', { type: 'MARKET', instrument: 'EUR_USD', units: 1 }],
     ['units with an exponent', { type: 'MARKET', instrument: 'EUR_USD', units: '1e3' }],
