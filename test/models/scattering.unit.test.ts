@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { planFft, planRealFft, ScatteringError } from '../../models/scattering/fft.ts';
-import { planScattering } from '../../models/scattering/plan.ts';
+import { planFft, planRealFft } from '../../models/scattering/fft.ts';
+import { planScattering, ScatteringError } from '../../models/scattering/plan.ts';
 import type { ScatteringParameters } from '../../models/scattering/plan.ts';
 import { goldenDirectory, goldenPresent, readFixture, readGolden } from './golden.ts';
 
