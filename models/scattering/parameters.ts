@@ -85,12 +85,12 @@ export interface Padding {
   readonly end: readonly number[];
 }
 
-/** @throws ScatteringError (`parameter`) for a window too short to be reflected so far. */
+/** Three times the low-pass's support on each side, as far as one reflection of the window reaches. */
 export function planPadding({ length, J, T, log2T }: ResolvedParameters): Padding {
   const wanted = 3 * lowPassSupport(length, lowPassSigma(T));
+  // At most 3·length − 2, so that neither side is longer than the window less its edge.
   const paddedLength = 2 ** Math.min(Math.ceil(Math.log2(length + 2 * wanted)), Math.floor(Math.log2(3 * length - 2)));
   const left = Math.floor((paddedLength - length) / 2);
-  if (paddedLength - length - left >= length) throw refused('length', length, 'longer, to be padded by reflection');
   const source = new Int32Array(paddedLength);
   for (let i = 0; i < paddedLength; i += 1) {
     const t = i - left;
