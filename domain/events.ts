@@ -123,10 +123,10 @@ export const CATALOGUE = {
     draw: z.strictObject({ seed: integer, counter: count, value: decimalText() }).nullable(),
   })),
   /** A bar that could have had a decision and had none, with the reason. */
-  DecisionSkipped: define('trading', 1, z.strictObject({
+  DecisionSkipped: define('trading', 2, z.strictObject({
     instrument,
     barStart: time,
-    reason: z.enum(['windowIncomplete', 'zeroDeviation', 'nonFinite', 'modelFailed', 'illegalAction', 'late', 'halted', 'notReady']),
+    reason: z.enum(['windowIncomplete', 'wrongLength', 'gap', 'nonFinite', 'nonPositive', 'zeroDeviation', 'modelFailed', 'illegalAction', 'late', 'halted', 'notReady']),
     detail: text,
   })),
   /** An order is meant; durable before a byte of it leaves. */
@@ -266,9 +266,12 @@ export class EventFormatError extends Error {
 
 /**
  * Readings of older versions: `Type@version` to the data of the next one, pure, applied when a row is read. Stored
- * bytes never change. Version 1 is the only one that exists of any event, so there is nothing to lift yet.
+ * bytes never change.
  */
-const UPCASTERS: { readonly [typeAtVersion: string]: ((data: unknown) => unknown) | undefined } = {};
+const UPCASTERS: { readonly [typeAtVersion: string]: ((data: unknown) => unknown) | undefined } = {
+  // Version 2 knows more reasons; the old ones all stand.
+  'DecisionSkipped@1': (data) => data,
+};
 
 const isEventType = (type: string): type is EventType => Object.hasOwn(CATALOGUE, type);
 

@@ -20,6 +20,8 @@ export interface Market {
   readonly askClose: Price | null;
   /** Mid closes since the last break in the series, oldest first, at most `windowBars`. */
   readonly midCloses: readonly number[];
+  /** For each of them the start of its bar. */
+  readonly barStarts: readonly Instant[];
 }
 
 export interface MarketRules {
@@ -28,9 +30,13 @@ export interface MarketRules {
   readonly windowGapMinutesMax: number;
 }
 
-export const emptyMarket: Market = { lastBarStart: null, bidClose: null, askClose: null, midCloses: [] };
+export const emptyMarket: Market = { lastBarStart: null, bidClose: null, askClose: null, midCloses: [], barStarts: [] };
 
 export const barEnd = (start: Instant): Instant => plusMs(start, MINUTE_MS);
+
+/** Does the window start anew behind a stretch without bars? */
+export const breaksWindow = (weekend: boolean, openMinutes: number, { windowGapMinutesMax }: Pick<MarketRules, 'windowGapMinutesMax'>): boolean =>
+  weekend || openMinutes > windowGapMinutesMax;
 
 export function evolveMarket(market: Market, event: DomainEvent, rules: MarketRules): Market {
   switch (event.type) {
@@ -39,11 +45,12 @@ export function evolveMarket(market: Market, event: DomainEvent, rules: MarketRu
       const bidClose = price(event.data.bid.close, 'bid.close');
       const askClose = price(event.data.ask.close, 'ask.close');
       const mid = toNumber(midPrice(bidClose, askClose));
-      const kept = market.midCloses.length < rules.windowBars ? market.midCloses : market.midCloses.slice(1);
-      return { lastBarStart: parseInstant(event.data.start, 'start'), bidClose, askClose, midCloses: [...kept, mid] };
+      const start = parseInstant(event.data.start, 'start');
+      const first = market.midCloses.length < rules.windowBars ? 0 : 1;
+      return { lastBarStart: start, bidClose, askClose, midCloses: [...market.midCloses.slice(first), mid], barStarts: [...market.barStarts.slice(first), start] };
     }
     case 'MarketGapDetected':
-      return event.data.cause === 'weekend' || event.data.openMinutes > rules.windowGapMinutesMax ? { ...market, midCloses: [] } : market;
+      return breaksWindow(event.data.cause === 'weekend', event.data.openMinutes, rules) ? { ...market, midCloses: [], barStarts: [] } : market;
     default:
       return market;
   }

@@ -32,6 +32,8 @@ export interface Observation {
   readonly at: Instant;
   /** Mid closes, oldest first, exactly as many as the policy's `windowBars`. */
   readonly midCloses: Float64Array;
+  /** For each of them the start of its bar, in milliseconds since 1970 UTC. */
+  readonly barStarts: Float64Array;
   readonly position: PositionView;
   readonly mask: ActionMask;
   /** Counts decisions of this deployment; seeds the draw of a policy that draws. */
@@ -81,11 +83,16 @@ export interface Proposal {
   readonly draw: { readonly seed: number; readonly counter: number; readonly value: number } | null;
 }
 
+/**
+ * Why a policy will not decide on a window: it has another length, a hole, a number that is not finite, a price of 0
+ * or less, or no movement.
+ */
+export type RefusalCode = 'wrongLength' | 'gap' | 'nonFinite' | 'nonPositive' | 'zeroDeviation';
+
 export type DeliberationStep =
   | { readonly kind: 'evaluate'; readonly leaf: LeafRequest }
   | { readonly kind: 'proposal'; readonly proposal: Proposal }
-  /** The policy will not decide on this input (a constant window, a number that is not finite). */
-  | { readonly kind: 'refusal'; readonly code: 'zeroDeviation' | 'nonFinite'; readonly detail: string };
+  | { readonly kind: 'refusal'; readonly code: RefusalCode; readonly detail: string };
 
 export interface Deliberation {
   /** The next evaluation wanted, or the end. Calling it again without `supply` gives the same step. */

@@ -2,8 +2,7 @@
 import type { Policy } from '../domain/policy.ts';
 import { createBaseline } from './baselines.ts';
 import type { BaselineConfig } from './baselines.ts';
-import type { FeatureSet } from './features/feature-set.ts';
-import { createSwt137 } from './features/swt-137.ts';
+import { createFeatureSet } from './features/catalogue.ts';
 import { createMuZeroPolicy } from './muzero.ts';
 
 export type PolicyConfig =
@@ -30,18 +29,9 @@ export class PolicyError extends Error {
   override readonly name = 'PolicyError';
 }
 
-const FEATURE_SETS: ReadonlyMap<string, () => FeatureSet> = new Map([['swt-137', createSwt137]]);
-
-/** @throws PolicyError for an id that no feature set has. */
-export function createFeatureSet(id: string): FeatureSet {
-  const create = FEATURE_SETS.get(id);
-  if (create === undefined) throw new PolicyError(`feature set "${id}": only ${[...FEATURE_SETS.keys()].join(', ')} exist`);
-  return create();
-}
-
 /**
- * @throws PolicyError when a search has no model or a baseline has one, and for an unknown feature set; the
- * policies' own errors for parameters out of range.
+ * @throws PolicyError when a search has no model or a baseline has one, FeatureSetError for an
+ * unknown feature set; the policies' own errors for parameters out of range.
  */
 export function createPolicy(config: PolicyConfig, model: PolicyModel | null): Policy {
   if (config.kind !== 'muzero') {

@@ -127,7 +127,7 @@ function consult(draft: Draft, instrument: InstrumentName, barStart: Instant, de
   const book = bookOf(state, instrument);
   if (state.live.notReady !== null) return skip(draft, instrument, barStart, decisionId, 'notReady', state.live.notReady);
   if (state.safety.mode === 'HALTED') return skip(draft, instrument, barStart, decisionId, 'halted', state.safety.cause);
-  const { midCloses } = book.market;
+  const { midCloses, barStarts } = book.market;
   if (midCloses.length < state.settings.windowBars) return skip(draft, instrument, barStart, decisionId, 'windowIncomplete', `${midCloses.length} of ${state.settings.windowBars} closes`);
   const { view, shadow } = positionSeen(draft, book);
   draft.ask({
@@ -138,7 +138,7 @@ function consult(draft: Draft, instrument: InstrumentName, barStart: Instant, de
       decisionId,
       transactionId: state.ledger.lastTransactionId,
       shadow,
-      observation: { at: barEnd(barStart), midCloses: Float64Array.from(midCloses), position: view, mask: legalActions(draft, book, view), decisionIndex: book.trading.decisions },
+      observation: { at: barEnd(barStart), midCloses: Float64Array.from(midCloses), barStarts: Float64Array.from(barStarts), position: view, mask: legalActions(draft, book, view), decisionIndex: book.trading.decisions },
     },
   });
 }

@@ -3,7 +3,7 @@ import type { AccountSnapshot, Bar, BrokerReadFailure, Exchange, FeedName, Order
 import type { DomainEvent, ReconciliationTrigger } from '../events.ts';
 import type { ClientOrderId, DecisionId } from '../ids.ts';
 import type { InstrumentName } from '../instruments.ts';
-import type { Observation, Proposal } from '../policy.ts';
+import type { Observation, Proposal, RefusalCode } from '../policy.ts';
 import type { CommandResult, OperatorCommand } from '../safety.ts';
 import type { Instant } from '../time.ts';
 
@@ -25,7 +25,7 @@ export type BarsPurpose = 'history' | 'boundary';
 /** Why a policy gave no proposal: it refused the input, or the model failed. */
 export type PolicyOutcome =
   | { readonly kind: 'proposal'; readonly proposal: Proposal }
-  | { readonly kind: 'refusal'; readonly code: 'zeroDeviation' | 'nonFinite'; readonly detail: string }
+  | { readonly kind: 'refusal'; readonly code: RefusalCode; readonly detail: string }
   | { readonly kind: 'failure'; readonly detail: string };
 
 export type Read =

@@ -6,6 +6,7 @@
  * exp(-2πi nk/N) and nothing is scaled; the unscaled inverse is `transform(imaginary, real)`, because swapping
  * the two parts before and after turns one direction into the other.
  */
+import { ScatteringError } from './error.ts';
 
 export interface Fft {
   readonly size: number;
@@ -17,17 +18,12 @@ export interface Fft {
   transformModulus(real: Float64Array, imaginary: Float64Array, modulus: Float64Array): void;
 }
 
-/** Raised for a size or a parameter that no plan can be built for. */
-export class ScatteringError extends Error {
-  override readonly name = 'ScatteringError';
-}
-
 const SIZE_MAX = 1 << 17;
 
 /** @throws ScatteringError when the size is no power of two from 1 to 131072. */
 export function planFft(size: number): Fft {
   if (!Number.isInteger(size) || size < 1 || size > SIZE_MAX || (size & (size - 1)) !== 0) {
-    throw new ScatteringError(`FFT size ${size}: must be a power of two from 1 to ${SIZE_MAX}`);
+    throw new ScatteringError('fftSize', `FFT size ${size}: must be a power of two from 1 to ${SIZE_MAX}`);
   }
   const bits = Math.log2(size);
   const firstRadix = size <= 2 ? size : bits % 2 === 0 ? 4 : 8;

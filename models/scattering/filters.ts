@@ -99,12 +99,15 @@ export function lowPassSpectrum(size: number, sigma: number): Float64Array {
   return dividedBy(low, timeNorm(low));
 }
 
-/** A filter at 1/2^level of the sampling rate: the mean of the bins that coincide there. */
-export function periodized(spectrum: Float64Array, level: number): Float64Array {
+/** What becomes of bins that coincide at a lower rate: 0.3.0 takes their mean, 0.4.0.dev0 their sum. */
+export type Reduction = 'mean' | 'sum';
+
+/** A filter at 1/2^level of the sampling rate. */
+export function periodized(spectrum: Float64Array, level: number, reduction: Reduction): Float64Array {
   const size = spectrum.length / 2 ** level;
   const values = new Float64Array(size);
   for (let k = 0; k < spectrum.length; k += 1) values[k % size] = values[k % size]! + spectrum[k]!;
-  return dividedBy(values, 2 ** level);
+  return reduction === 'mean' ? dividedBy(values, 2 ** level) : values;
 }
 
 /** Impulse response of a real, even spectrum, whose imaginary part is rounding noise. */

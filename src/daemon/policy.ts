@@ -2,7 +2,8 @@
 import { loadOnnxModel } from '../../adapters/onnx/loader.ts';
 import type { Config } from '../../config/config.ts';
 import type { Evaluator, Policy } from '../../domain/policy.ts';
-import { createFeatureSet, createPolicy } from '../../models/registry.ts';
+import { createFeatureSet } from '../../models/features/catalogue.ts';
+import { createPolicy } from '../../models/registry.ts';
 
 /** Network time allowed for one decision; a bar is a minute, and most of it belongs to the broker. */
 const DECISION_BUDGET_MS = 5_000;

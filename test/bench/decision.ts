@@ -19,7 +19,7 @@ const SIMULATIONS = 15;
 const HIDDEN = 256;
 const WINDOW = Float64Array.from({ length: 256 }, (_, i) => 1.1 + 1e-4 * Math.sin(i * i * 0.37) + 1e-6 * i);
 const OBSERVATION: Observation = {
-  at: instantOf(0), midCloses: WINDOW, position: { side: 1, netPips: 3, barsSinceEntry: 12, peakPips: 8, drawdownPipsMax: 5 },
+  at: instantOf(0), midCloses: WINDOW, barStarts: WINDOW.map((_, i) => i * 60_000), position: { side: 1, netPips: 3, barsSinceEntry: 12, peakPips: 8, drawdownPipsMax: 5 },
   mask: [true, true, true, true], decisionIndex: 0,
 };
 

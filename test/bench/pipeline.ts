@@ -125,6 +125,7 @@ async function reference(directory: string, modelDirectory: string, rounds: Roun
   const observation: Observation = {
     at: instantOf(0),
     midCloses: Float64Array.from({ length: 256 }, (_, i) => 1.1 + 1e-4 * Math.sin(i * i * 0.37) + 1e-6 * i),
+    barStarts: Float64Array.from({ length: 256 }, (_, i) => i * 60_000),
     position: { side: 0, netPips: 0, barsSinceEntry: 0, peakPips: 0, drawdownPipsMax: 0 },
     mask: [true, true, true, false],
     decisionIndex: 0,

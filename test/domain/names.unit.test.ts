@@ -101,7 +101,17 @@ describe('the catalogue of events', () => {
       daemon: ['AlertRaised', 'DaemonStarted', 'DaemonStopped', 'EpochRaised', 'FeedConnected', 'FeedDisconnected', 'ModelLoaded', 'ModelRejected'],
     };
     const known = Object.entries(CATALOGUE).map(([type, { category, version }]) => `${category} ${type} ${version}`);
-    expect(known).toEqual(expect.arrayContaining(Object.entries(kept).flatMap(([category, types]) => types.map((type) => `${category} ${type} 1`))));
+    const raised: { readonly [type: string]: number } = { DecisionSkipped: 2 };
+    expect(known).toEqual(expect.arrayContaining(Object.entries(kept).flatMap(([category, types]) => types.map((type) => `${category} ${type} ${raised[type] ?? 1}`))));
+  });
+
+  test('still reads what older builds wrote', () => {
+    const skipped = { instrument: 'EUR_USD', barStart: '2026-01-06T15:00:00Z', detail: '3 of 4 closes' };
+    for (const reason of ['windowIncomplete', 'zeroDeviation', 'nonFinite', 'modelFailed', 'illegalAction', 'late', 'halted', 'notReady']) {
+      expect(parseEvent('DecisionSkipped', 1, { ...skipped, reason }, 'trading-x@7')).toEqual({ type: 'DecisionSkipped', data: { ...skipped, reason } });
+    }
+    expect(parseEvent('DecisionSkipped', 2, { ...skipped, reason: 'gap' }, 'trading-x@7')).toMatchObject({ data: { reason: 'gap' } });
+    expect(() => parseEvent('DecisionSkipped', 2, { ...skipped, reason: 'tired' }, 'trading-x@7')).toThrow(/trading-x@7: DecisionSkipped is malformed: .*reason/);
   });
 
   test('reads what it wrote and refuses the rest, with the place and the field', () => {

@@ -1,49 +1,14 @@
 import fc from 'fast-check';
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { planFft, planRealFft, ScatteringError } from '../../models/scattering/fft.ts';
-import { planScattering } from '../../models/scattering/plan.ts';
+import { planFft, planRealFft } from '../../models/scattering/fft.ts';
+import { planScattering, ScatteringError } from '../../models/scattering/plan.ts';
 import type { ScatteringParameters } from '../../models/scattering/plan.ts';
 import { goldenDirectory, goldenPresent, readFixture, readGolden } from './golden.ts';
+import { worstShare } from './kymatio.ts';
+import type { Reference, Windows } from './kymatio.ts';
 
-interface Case {
-  readonly name: string;
-  readonly params: { readonly J: number; readonly Q: [number, number]; readonly N: number; readonly maxOrder: 1 | 2; readonly T: number | null; readonly oversampling: number };
-  readonly keys: readonly (readonly number[])[];
-  readonly windows: readonly { readonly input: string; readonly Sx: readonly (readonly number[])[] }[];
-}
-type Windows = Readonly<Record<string, readonly number[]>>;
-
-const ABSOLUTE_ORDER_0 = 2e-14;
-const ABSOLUTE_ABOVE = 1e-15;
-const RELATIVE = 1e-9;
-
-const parametersOf = ({ params }: Case): ScatteringParameters => ({
-  J: params.J, Q: params.Q, length: params.N, maxOrder: params.maxOrder, oversampling: params.oversampling,
-  ...(params.T === null ? {} : { averagingScale: params.T }),
-});
-
-/** Largest deviation from the reference, as a share of what the rule allows. */
-function worstShare(reference: Case, inputs: Windows): number {
-  const plan = planScattering(parametersOf(reference));
-  expect(plan.paths.map(({ key }) => key)).toEqual(reference.keys);
-  const output = new Float64Array(plan.outputLength);
-  let worst = 0;
-  for (const { input, Sx } of reference.windows) {
-    const window = Float64Array.from(inputs[input]!);
-    plan.transform(window, output);
-    const highest = window.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    plan.paths.forEach((path, i) => {
-      expect(Sx[i]).toHaveLength(path.length);
-      const absolute = (path.order === 0 ? ABSOLUTE_ORDER_0 : ABSOLUTE_ABOVE) * highest;
-      Sx[i]!.forEach((expected, t) => {
-        const share = Math.abs(output[path.offset + t]! - expected) / (absolute + RELATIVE * Math.abs(expected));
-        worst = Number.isNaN(share) ? Infinity : Math.max(worst, share);
-      });
-    });
-  }
-  return worst;
-}
+type NamedReference = Reference & { readonly name: string };
 
 const scatter = (parameters: ScatteringParameters, window: Float64Array): Float64Array => {
   const plan = planScattering(parameters);
@@ -104,21 +69,19 @@ describe('the planned transforms', () => {
 });
 
 describe('scattering', () => {
-  const fixture = readFixture<{ readonly inputs: Windows; readonly cases: readonly Case[] }>('scattering.json.gz');
+  const fixture = readFixture<{ readonly inputs: Windows; readonly cases: readonly NamedReference[] }>('scattering.json.gz');
+  const others = ['scattering-0.4.0.dev0.json.gz', 'scattering-stages.json.gz'].flatMap((file) => readFixture<{ readonly cases: readonly NamedReference[] }>(file).cases);
 
-  test.each(fixture.cases.map((reference) => [reference.name, reference] as const))('gives Kymatio 0.3.0 numbers for %s', (_name, reference) => {
+  test.each([...fixture.cases, ...others].map((reference) => [reference.name, reference] as const))('gives the numbers, order and metadata of %s', (_name, reference) => {
     expect(worstShare(reference, fixture.inputs)).toBeLessThanOrEqual(1);
   });
 
   const present = goldenPresent('wst');
-  test.skipIf(!present)('gives Kymatio 0.3.0 numbers for the whole reference set', () => {
+  test.skipIf(!present)('gives the numbers, order and metadata of every file of the whole reference set', () => {
     const inputs = readGolden<Windows>('wst', 'inputs.json.gz');
-    const files = readdirSync(goldenDirectory('wst')).filter((file) => /^k0\.3\.0_J/.test(file));
-    expect(files.length).toBeGreaterThanOrEqual(16);
-    for (const file of files) {
-      const raw = readGolden<Omit<Case, 'keys'> & { readonly meta: { readonly key: Case['keys'] } }>('wst', file);
-      expect(worstShare({ ...raw, keys: raw.meta.key }, inputs), file).toBeLessThanOrEqual(1);
-    }
+    const files = readdirSync(goldenDirectory('wst')).filter((file) => /^k0\.(3\.0|4\.0\.dev0)_J/.test(file));
+    expect(files.length).toBeGreaterThanOrEqual(32);
+    for (const file of files) expect(worstShare(readGolden<Reference>('wst', file), inputs), file).toBeLessThanOrEqual(1);
   });
 
   test('has the sizes that the product relies on', () => {
@@ -164,13 +127,83 @@ describe('scattering', () => {
     expect(after).toEqual(before);
   });
 
-  test('refuses parameters that name no transform, saying which', () => {
-    expect(() => planScattering({ J: 9, Q: 4, length: 256 })).toThrow(/^J = 9/);
-    expect(() => planScattering({ J: 2, Q: 0, length: 256 })).toThrow(/^Q\[0\] = 0/);
-    expect(() => planScattering({ J: 2, Q: 4, length: 256, averagingScale: 257 })).toThrow(/averagingScale = 257/);
-    expect(() => planScattering({ J: 2, Q: 4, length: 3 })).toThrow(/^length = 3/);
-    const plan = planScattering({ J: 2, Q: 4, length: 64 });
-    expect(() => plan.transform(new Float64Array(63), new Float64Array(plan.outputLength))).toThrow(/63 samples: 64 planned/);
-    expect(() => plan.transform(new Float64Array(64), new Float64Array(3))).toThrow(/3 places/);
+  const SMALL: ScatteringParameters = { J: 3, Q: 2, length: 64 };
+  const codeOf = (call: () => unknown): string => {
+    try {
+      call();
+    } catch (error) {
+      if (error instanceof ScatteringError) return `${error.code}: ${error.message}`;
+      throw error;
+    }
+    return 'accepted';
+  };
+
+  test.each<[Partial<ScatteringParameters>, string]>([
+    [{ length: 3, J: 1 }, 'length = 3: must be a whole number from 4 to 16384'],
+    [{ length: 16_385 }, 'length = 16385: must be a whole number from 4 to 16384'],
+    [{ length: 64.5 }, 'length = 64.5: must be a whole number from 4 to 16384'],
+    [{ J: 0 }, 'J = 0: must be a whole number from 1 to 6'],
+    [{ J: 7 }, 'J = 7: must be a whole number from 1 to 6'],
+    [{ J: Number.NaN }, 'J = NaN: must be a whole number from 1 to 6'],
+    [{ Q: 0 }, 'Q[0] = 0: must be a whole number from 1 to 64'],
+    [{ Q: [65, 1] }, 'Q[0] = 65: must be a whole number from 1 to 64'],
+    [{ Q: [1, 0] }, 'Q[1] = 0: must be a whole number from 1 to 64'],
+    [{ Q: [1, 65] }, 'Q[1] = 65: must be a whole number from 1 to 64'],
+    [{ maxOrder: 3 as 2 }, 'maxOrder = 3: must be a whole number from 1 to 2'],
+    [{ maxOrder: 0 as 1 }, 'maxOrder = 0: must be a whole number from 1 to 2'],
+    [{ oversampling: -1 }, 'oversampling = -1: must be a whole number from 0 to 16'],
+    [{ oversampling: 17 }, 'oversampling = 17: must be a whole number from 0 to 16'],
+    [{ averagingScale: 0.99 }, 'averagingScale = 0.99: must be 0 or from 1 to 64'],
+    [{ averagingScale: 64.5 }, 'averagingScale = 64.5: must be 0 or from 1 to 64'],
+    [{ averagingScale: Number.NaN }, 'averagingScale = NaN: must be 0 or from 1 to 64'],
+    [{ averagingScale: 'global' }, 'averagingScale = global: must be a number in the numbers of 0.3.0, which has no global average'],
+    [{ kymatio: '0.5.0' as '0.3.0' }, 'kymatio = 0.5.0: must be one of 0.3.0, 0.4.0.dev0'],
+  ])('refuses %o, saying which parameter and its range', (changed, message) => {
+    expect(codeOf(() => planScattering({ ...SMALL, ...changed }))).toBe(`parameter: ${message}`);
+  });
+
+  test.each<Partial<ScatteringParameters>>([
+    { length: 4, J: 1, Q: 1 }, { J: 6 }, { J: 1 }, { Q: 64 }, { Q: [1, 64] }, { maxOrder: 1 }, { oversampling: 16 }, { averagingScale: 1 }, { averagingScale: 64 }, { averagingScale: 6.5 },
+  ])('takes %o, the last that is still in range', (changed) => {
+    const plan = planScattering({ ...SMALL, ...changed });
+    const output = new Float64Array(plan.outputLength);
+    plan.transform(Float64Array.from({ length: plan.length }, (_, i) => Math.sin(i * i)), output);
+    expect(output.every((value) => Number.isFinite(value))).toBe(true);
+    expect(output.some((value) => value !== 0)).toBe(true);
+  });
+
+  test('refuses a window or an output of another length, and a sample that is no number, by name', () => {
+    const plan = planScattering(SMALL);
+    const output = new Float64Array(plan.outputLength);
+    expect(codeOf(() => plan.transform(new Float64Array(63), output))).toBe('windowLength: window has 63 samples: 64 planned');
+    expect(codeOf(() => plan.transform(new Float64Array(64), output.subarray(1)))).toBe(`outputLength: output has ${output.length - 1} places: ${output.length} planned`);
+    for (const bad of [Number.NaN, Infinity, -Infinity]) {
+      for (const place of [0, 31, 63]) {
+        const window = new Float64Array(64).fill(1);
+        window[place] = bad;
+        expect(codeOf(() => plan.transform(window, output))).toBe(`nonFinite: sample ${place} of the window is ${bad}`);
+      }
+    }
+    expect(codeOf(() => planFft(3))).toBe('fftSize: FFT size 3: must be a power of two from 1 to 131072');
+  });
+
+  test('differs between the two releases by a power of two for each path, exactly', () => {
+    const window = Float64Array.from(fixture.inputs['walk_b']!);
+    const parameters = { J: 6, Q: 4, length: 256 };
+    const [older, newer] = [scatter(parameters, window), scatter({ ...parameters, kymatio: '0.4.0.dev0' }, window)];
+    for (const { order, j, offset, length } of planScattering(parameters).paths) {
+      const factor = 2 ** (order === 0 ? 0 : order === 1 ? j[0]! : j[0]! + j[1]!);
+      for (let t = offset; t < offset + length; t += 1) expect(newer[t]).toBe(older[t]! * factor);
+    }
+  });
+
+  test('gives a further plan of the same parameters the same bits, also after many others were planned', () => {
+    const window = Float64Array.from({ length: 64 }, (_, i) => Math.cos(i * i));
+    const before = scatter(SMALL, window);
+    const twin = planScattering(SMALL);
+    expect(twin.paths).toBe(planScattering({ ...SMALL }).paths);
+    for (let scale = 2; scale < 40; scale += 1) planScattering({ ...SMALL, averagingScale: scale });
+    expect(planScattering(SMALL).paths).not.toBe(twin.paths);
+    expect(scatter(SMALL, window)).toEqual(before);
   });
 });

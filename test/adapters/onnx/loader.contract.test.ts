@@ -101,7 +101,7 @@ describe('a sound model', () => {
     const model = await loaded();
     const config = { kind: 'muzero', simulations: 15, discount: 0.997, minConfidence: 0.35, pbCInit: 1.25 } as const;
     const observation: Observation = {
-      at: instantOf(0), midCloses: Float64Array.from({ length: 256 }, (_, i) => 1.1 + 1e-4 * Math.sin(i * i)),
+      at: instantOf(0), midCloses: Float64Array.from({ length: 256 }, (_, i) => 1.1 + 1e-4 * Math.sin(i * i)), barStarts: Float64Array.from({ length: 256 }, (_, i) => i * 60_000),
       position: { side: 1, netPips: 3, barsSinceEntry: 4, peakPips: 5, drawdownPipsMax: 2 }, mask: [true, false, true, true], decisionIndex: 0,
     };
     const deliberation = createPolicy(config, model).deliberate(observation);
