@@ -22,10 +22,11 @@ export interface RunFacts {
 
 export type BarsPurpose = 'history' | 'boundary';
 
-/** Why a policy gave no proposal: it refused the input, or the model failed. */
+/** Why a policy gave no proposal: it refused the input, a network took or gave a number that is none, or the model failed. */
 export type PolicyOutcome =
   | { readonly kind: 'proposal'; readonly proposal: Proposal }
   | { readonly kind: 'refusal'; readonly code: 'zeroDeviation' | 'nonFinite'; readonly detail: string }
+  | { readonly kind: 'nonFinite'; readonly detail: string }
   | { readonly kind: 'failure'; readonly detail: string };
 
 export type Read =

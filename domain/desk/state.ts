@@ -79,7 +79,7 @@ export interface Live {
   /** When our absence before this run ended; gaps that begin before it are laid to us. */
   readonly downUntil: Instant | null;
   /** Which policy answers, as every decision records it. */
-  readonly policy: Pick<RunFacts, 'policyName' | 'featureSetId' | 'modelLabel'>;
+  readonly policy: Pick<RunFacts, 'policyName' | 'featureSetId' | 'modelLabel' | 'modelHash'>;
   /** For each instrument, the minute whose candle is awaited and how often it was asked for. */
   readonly awaited: ReadonlyMap<InstrumentName, { readonly barStart: Instant; readonly attempts: number; readonly quoted: boolean }>;
 }
@@ -125,7 +125,7 @@ export function initialDesk(settings: DeskSettings): DeskState {
       downMs: 0,
       sameIdentity: false,
       downUntil: null,
-      policy: { policyName: 'none', featureSetId: 'none', modelLabel: 'none' },
+      policy: { policyName: 'none', featureSetId: 'none', modelLabel: 'none', modelHash: 'none' },
       awaited: new Map(),
     },
   };

@@ -6,8 +6,6 @@ import { createFeatureSet, createPolicy } from '../../models/registry.ts';
 
 /** Network time allowed for one decision; a bar is a minute, and most of it belongs to the broker. */
 const DECISION_BUDGET_MS = 5_000;
-/** Features of the models that this build can feed. */
-const FEATURE_SET_ID = 'swt-137';
 
 export type PolicyLoading =
   | { readonly ok: true; readonly policy: Policy; readonly evaluator: Evaluator | null; readonly trained: boolean }
@@ -17,8 +15,8 @@ export type PolicyLoading =
 export async function loadPolicy(config: Config['policy']): Promise<PolicyLoading> {
   if (config.kind !== 'muzero') return { ok: true, policy: createPolicy(config, null), evaluator: null, trained: true };
   const loaded = await loadOnnxModel(config.modelDirectory, {
-    featureSetId: FEATURE_SET_ID,
-    observationLength: createFeatureSet(FEATURE_SET_ID).length,
+    featureSetId: config.featureSetId,
+    observationShape: [createFeatureSet(config.featureSetId).length],
     discount: config.discount,
     simulations: config.simulations,
     decisionBudgetMs: DECISION_BUDGET_MS,
