@@ -1,6 +1,7 @@
 /** The configuration as the daemon uses it: parsed, typed, frozen. `settings` is the same as canonical JSON values. */
 import type { TradingCalendar } from '../domain/calendar.ts';
 import type { Disposition } from '../domain/events.ts';
+import type { HealthLimits } from '../domain/health.ts';
 import type { Instrument } from '../domain/instruments.ts';
 import type { SearchSettings } from '../domain/policy.ts';
 import type { HaltCause } from '../domain/settings.ts';
@@ -86,6 +87,7 @@ export interface Config {
   readonly trading: TradingConfig;
   readonly policy: PolicyConfig;
   readonly safety: SafetyConfig;
+  readonly health: HealthLimits;
   readonly reconciliation: { readonly intervalMs: number };
   readonly calendar: TradingCalendar;
   readonly control: ControlConfig;

@@ -185,6 +185,14 @@ export const settingsSchema = z.strictObject({
   trading: trading.prefault({}).describe('How decisions become orders.'),
   policy: z.discriminatedUnion('kind', [muzero, hold, smaCross, random]).describe('Who decides.'),
   safety: safety.prefault({}).describe('The limits. What breaks one is denied or halts.'),
+  health: z
+    .strictObject({
+      decisionsWindow: integer(10, 1_000_000).default(1_440).describe('Decisions that are looked back on.'),
+      holdShareMax: decimal({ max: '1' }).default('0.999').describe('A larger share of HOLD among them raises an alert.'),
+      actionEntropyBitsMin: decimal({ max: '2' }).default('0.01').describe('A lower entropy of the actions among them, in bits, raises an alert.'),
+    })
+    .prefault({})
+    .describe('When a policy counts as collapsed.'),
   reconciliation: z
     .strictObject({ intervalMs: integer(1_000, 3_600_000).default(60_000).describe('Time between two full comparisons with the broker.') })
     .prefault({})

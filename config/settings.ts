@@ -146,6 +146,11 @@ export function typedConfig(settings: FilledSettings, baseDirectory: string): Co
     trading: tradingConfig(settings.trading),
     policy: policyConfig(settings.policy, absolute),
     safety: safetyConfig(settings.safety),
+    health: {
+      decisionsWindow: settings.health.decisionsWindow,
+      holdShareMax: toNumber(ratio(settings.health.holdShareMax)),
+      actionEntropyBitsMin: toNumber(ratio(settings.health.actionEntropyBitsMin)),
+    },
     reconciliation: settings.reconciliation,
     calendar: calendarConfig(settings.calendar),
     control: { ...settings.control, socketPath: absolute(settings.control.socketPath) },

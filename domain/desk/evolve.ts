@@ -2,6 +2,7 @@
 import { evolveDay, shiftStart } from '../day.ts';
 import type { DomainEvent } from '../events.ts';
 import { extendExcursion, startExcursion } from '../excursion.ts';
+import { evolveHealth } from '../health.ts';
 import type { InstrumentName } from '../instruments.ts';
 import type { Ledger } from '../ledger.ts';
 import { evolveLedger } from '../ledger.ts';
@@ -49,6 +50,7 @@ function evolveBook(book: Book, event: DomainEvent, at: Instant, settings: DeskS
     trading: evolveTrading(book.trading, event, at),
     shadow: evolveShadow(book.shadow, event, { pipLocation, onOppositeSignal: settings.onOppositeSignal }),
     excursion: evolveExcursion(book, event, ledger, pipLocation),
+    health: evolveHealth(book.health, event, settings.health),
   };
 }
 

@@ -6,6 +6,8 @@ import type { Quote } from '../broker.ts';
 import type { TradingDay } from '../day.ts';
 import { noDay } from '../day.ts';
 import type { Excursion } from '../excursion.ts';
+import type { Health } from '../health.ts';
+import { freshHealth } from '../health.ts';
 import type { InstrumentName } from '../instruments.ts';
 import type { Ledger, OpenTrade } from '../ledger.ts';
 import { emptyLedger } from '../ledger.ts';
@@ -29,6 +31,8 @@ export interface Book {
   readonly shadow: Shadow;
   /** How our open trade has fared; null when flat. */
   readonly excursion: { readonly tradeId: string; readonly fared: Excursion } | null;
+  /** How the policy fares at deciding for it. */
+  readonly health: Health;
 }
 
 export interface RunHistory {
@@ -103,7 +107,7 @@ export function initialDesk(settings: DeskSettings): DeskState {
     day: noDay,
     books: new Map(settings.instruments.map((instrument) => [
       instrument.instrument.name,
-      { settings: instrument, market: emptyMarket, trading: emptyTrading, shadow: emptyShadow, excursion: null },
+      { settings: instrument, market: emptyMarket, trading: emptyTrading, shadow: emptyShadow, excursion: null, health: freshHealth },
     ])),
     foreignTradeIds: new Set(),
     run: { epoch: 0, running: false, ready: false, startedIdentity: null, readyIdentity: null, readyUntil: null, pastImported: false, crashesFoundAt: [] },
