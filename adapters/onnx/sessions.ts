@@ -5,7 +5,8 @@ import type { Evaluator, Heads, LeafRequest, SearchKind } from '../../domain/pol
 import { graphsOf } from '../../models/contract/manifest.ts';
 import type { GraphName, ModelDimensions } from '../../models/contract/manifest.ts';
 import { signatureOf } from '../../models/contract/checks.ts';
-import type { GraphSignature, Outputs, TensorDescription } from '../../models/contract/checks.ts';
+import type { GraphSignature, Outputs } from '../../models/contract/checks.ts';
+import type { TensorDescription } from '../../models/contract/onnx-file.ts';
 
 /** One thread and one order of execution, so that the same input gives the same bits. */
 const SESSION_OPTIONS: InferenceSession.SessionOptions = {

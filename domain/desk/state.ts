@@ -21,7 +21,7 @@ import { emptyShadow } from '../shadow.ts';
 import type { Instant } from '../time.ts';
 import type { Trading } from '../trading.ts';
 import { emptyTrading } from '../trading.ts';
-import type { Read, RunFacts } from './inputs.ts';
+import type { Read, RunFacts, SwapCommand } from './inputs.ts';
 
 /** One instrument's part of the desk. */
 export interface Book {
@@ -84,6 +84,8 @@ export interface Live {
   readonly downUntil: Instant | null;
   /** Which policy answers, as every decision records it. */
   readonly policy: Pick<RunFacts, 'policyName' | 'featureSetId' | 'modelLabel' | 'modelHash'>;
+  /** The replacement of the model that is under way; null when none is. */
+  readonly modelSwap: (SwapCommand & { readonly commandId: number }) | null;
   /** For each instrument, the minute whose candle is awaited and how often it was asked for. */
   readonly awaited: ReadonlyMap<InstrumentName, { readonly barStart: Instant; readonly attempts: number; readonly quoted: boolean }>;
 }
@@ -130,6 +132,7 @@ export function initialDesk(settings: DeskSettings): DeskState {
       sameIdentity: false,
       downUntil: null,
       policy: { policyName: 'none', featureSetId: 'none', modelLabel: 'none', modelHash: 'none' },
+      modelSwap: null,
       awaited: new Map(),
     },
   };

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { METADATA_SCHEMA } from './manifest.ts';
 import type { GraphName, ModelDimensions, ModelManifest, Probe } from './manifest.ts';
-import type { Dimension, ElementType, OnnxFile } from './onnx-file.ts';
+import type { ElementType, OnnxFile, TensorDescription } from './onnx-file.ts';
 
 /** In the contract's order; `manifest` comes before its nine. */
 export const CHECKS = ['manifest', 'files', 'metadata', 'nodes', 'signature', 'expectations', 'probes', 'bounds', 'determinism', 'budget'] as const;
@@ -102,13 +102,6 @@ export function signatureOf(graph: GraphName, dimensions: ModelDimensions): Grap
         optionalOutputs: [],
       };
   }
-}
-
-/** An input or output as the runtime reports it. */
-export interface TensorDescription {
-  readonly name: string;
-  readonly type: string;
-  readonly shape: readonly Dimension[];
 }
 
 /** Check 4: names, types and dimensions; the dimensions agree across graphs because all come from one manifest. */
