@@ -108,6 +108,9 @@ export function findings(settings: FilledSettings, socketPathAbsolute: string): 
   if (policy.kind === 'sma-cross' && policy.fastBars >= policy.slowBars) {
     found.push({ path: ['policy', 'fastBars'], what: `${policy.fastBars} is not below slowBars (${policy.slowBars})`, remedy: 'use a shorter fast average' });
   }
+  if (policy.kind === 'muzero' && policy.algorithm === 'gumbel' && policy.temperature !== '0') {
+    found.push({ path: ['policy', 'temperature'], what: `${policy.temperature} is for puct: gumbel explores by gumbel.scale`, remedy: 'use temperature: 0 or algorithm: puct' });
+  }
   if (new Set(calendar.hours.map((row) => row.from)).size !== calendar.hours.length) {
     found.push({ path: ['calendar', 'hours'], what: 'has two rows for one date', remedy: 'keep one row for each date' });
   }

@@ -1,7 +1,9 @@
 /** The configuration as the daemon uses it: parsed, typed, frozen. `settings` is the same as canonical JSON values. */
 import type { TradingCalendar } from '../domain/calendar.ts';
 import type { Disposition } from '../domain/events.ts';
+import type { HealthLimits } from '../domain/health.ts';
 import type { Instrument } from '../domain/instruments.ts';
+import type { SearchSettings } from '../domain/policy.ts';
 import type { HaltCause } from '../domain/settings.ts';
 import type { Money, Pips, Ratio, Units } from '../domain/money.ts';
 
@@ -40,7 +42,17 @@ export interface TradingConfig {
 
 /** Search constants are floats here: they belong to the networks' arithmetic, not to the ledger's. */
 export type PolicyConfig =
-  | { readonly kind: 'muzero'; readonly modelDirectory: string; readonly simulations: number; readonly discount: number; readonly minConfidence: number; readonly pbCInit: number }
+  | {
+    readonly kind: 'muzero';
+    readonly modelDirectory: string;
+    readonly featureSetId: string;
+    readonly simulations: number;
+    readonly discount: number;
+    readonly minConfidence: number;
+    readonly temperature: number;
+    readonly seed: number;
+    readonly selection: SearchSettings['selection'];
+  }
   | { readonly kind: 'hold' }
   | { readonly kind: 'sma-cross'; readonly fastBars: number; readonly slowBars: number }
   | { readonly kind: 'random'; readonly seed: number; readonly holdShare: number };
@@ -75,6 +87,7 @@ export interface Config {
   readonly trading: TradingConfig;
   readonly policy: PolicyConfig;
   readonly safety: SafetyConfig;
+  readonly health: HealthLimits;
   readonly reconciliation: { readonly intervalMs: number };
   readonly calendar: TradingCalendar;
   readonly control: ControlConfig;

@@ -87,10 +87,24 @@ const trading = z.strictObject({
 const muzero = z.strictObject({
   kind: z.literal('muzero').describe('muzero: tree search over a learned model.'),
   modelDirectory: path().describe('Directory with model.json and its networks; relative to the working directory.'),
+  featureSetId: z.string().regex(/^[a-z0-9-]{1,40}$/, 'must be the id of a feature set such as swt-137').default('swt-137').describe('Features that the model must have been made for.'),
+  algorithm: z.enum(['puct', 'gumbel']).default('puct').describe('puct weighs prior against value; gumbel halves its candidates step by step.'),
   simulations: integer(1, 1_000).default(15).describe('Tree search simulations for each decision.'),
   discount: decimal({ above: '0', max: '1' }).default('0.997').describe('Discount of one bar.'),
-  minConfidence: decimal({ max: '1' }).default('0.35').describe('HOLD when the favourite has a smaller share of the visits.'),
-  pbCInit: decimal({ above: '0', max: '100' }).default('1.25').describe('Exploration constant of the search.'),
+  minConfidence: decimal({ max: '1' }).default('0.35').describe('HOLD when the chosen action has a smaller share: of the visits, or under gumbel of the improved policy.'),
+  temperature: decimal({ max: '100' }).default('0').describe('0 takes the most visited action; above it one is drawn in proportion to visits^(1/temperature), and the draw is logged. puct only.'),
+  seed: integer(0, 4_294_967_295).default(0).describe('Seed of every draw.'),
+  pbCInit: decimal({ above: '0', max: '100' }).default('1.25').describe('Exploration constant of puct.'),
+  pbCBase: decimal({ above: '0' }).default('19652').describe('Visits over which puct explores more by ln 2.'),
+  gumbel: z
+    .strictObject({
+      consideredActionsMax: integer(1, 1_024).default(16).describe('Actions that the halving starts with, at most.'),
+      maxVisitInit: decimal({ max: '100000' }).default('50').describe('Weight of values against priors, in visits.'),
+      valueScale: decimal({ max: '1000' }).default('0.1').describe('Factor on that weight.'),
+      scale: decimal({ max: '100' }).default('0').describe('0 acts without noise; above it each decision draws Gumbel numbers of this scale from the seed and logs them.'),
+    })
+    .prefault({})
+    .describe('What gumbel alone reads.'),
 });
 const hold = z.strictObject({ kind: z.literal('hold').describe('hold: never trades.') });
 const smaCross = z.strictObject({
@@ -171,6 +185,14 @@ export const settingsSchema = z.strictObject({
   trading: trading.prefault({}).describe('How decisions become orders.'),
   policy: z.discriminatedUnion('kind', [muzero, hold, smaCross, random]).describe('Who decides.'),
   safety: safety.prefault({}).describe('The limits. What breaks one is denied or halts.'),
+  health: z
+    .strictObject({
+      decisionsWindow: integer(10, 1_000_000).default(1_440).describe('Decisions that are looked back on.'),
+      holdShareMax: decimal({ max: '1' }).default('0.999').describe('A larger share of HOLD among them raises an alert.'),
+      actionEntropyBitsMin: decimal({ max: '2' }).default('0.01').describe('A lower entropy of the actions among them, in bits, raises an alert.'),
+    })
+    .prefault({})
+    .describe('When a policy counts as collapsed.'),
   reconciliation: z
     .strictObject({ intervalMs: integer(1_000, 3_600_000).default(60_000).describe('Time between two full comparisons with the broker.') })
     .prefault({})

@@ -4,6 +4,7 @@ import { OANDA_CALENDAR } from '../domain/calendar.ts';
 import type { TradingCalendar } from '../domain/calendar.ts';
 import { instrumentName } from '../domain/instruments.ts';
 import { money, pips, ratio, toNumber, units } from '../domain/money.ts';
+import type { SearchSettings } from '../domain/policy.ts';
 import { instantOf } from '../domain/time.ts';
 import type { Config, PolicyConfig } from './config.ts';
 import { OANDA_HOSTS } from './hosts.ts';
@@ -60,16 +61,26 @@ export function fillSettings(parsed: ParsedSettings): FilledSettings {
   };
 }
 
+function selectionConfig({ algorithm, pbCInit, pbCBase, gumbel }: Extract<FilledSettings['policy'], { readonly kind: 'muzero' }>): SearchSettings['selection'] {
+  const number = (text: string): number => toNumber(ratio(text));
+  if (algorithm === 'puct') return { algorithm, pbCInit: number(pbCInit), pbCBase: number(pbCBase) };
+  const { consideredActionsMax, maxVisitInit, valueScale, scale } = gumbel;
+  return { algorithm, consideredActionsMax, maxVisitInit: number(maxVisitInit), valueScale: number(valueScale), scale: number(scale) };
+}
+
 function policyConfig(policy: FilledSettings['policy'], absolute: (path: string) => string): PolicyConfig {
   switch (policy.kind) {
     case 'muzero':
       return {
         kind: 'muzero',
         modelDirectory: absolute(policy.modelDirectory),
+        featureSetId: policy.featureSetId,
         simulations: policy.simulations,
         discount: toNumber(ratio(policy.discount)),
         minConfidence: toNumber(ratio(policy.minConfidence)),
-        pbCInit: toNumber(ratio(policy.pbCInit)),
+        temperature: toNumber(ratio(policy.temperature)),
+        seed: policy.seed,
+        selection: selectionConfig(policy),
       };
     case 'random':
       return { kind: 'random', seed: policy.seed, holdShare: toNumber(ratio(policy.holdShare)) };
@@ -135,6 +146,11 @@ export function typedConfig(settings: FilledSettings, baseDirectory: string): Co
     trading: tradingConfig(settings.trading),
     policy: policyConfig(settings.policy, absolute),
     safety: safetyConfig(settings.safety),
+    health: {
+      decisionsWindow: settings.health.decisionsWindow,
+      holdShareMax: toNumber(ratio(settings.health.holdShareMax)),
+      actionEntropyBitsMin: toNumber(ratio(settings.health.actionEntropyBitsMin)),
+    },
     reconciliation: settings.reconciliation,
     calendar: calendarConfig(settings.calendar),
     control: { ...settings.control, socketPath: absolute(settings.control.socketPath) },

@@ -34,14 +34,32 @@ const guardVerdict = z.strictObject({ guard: z.string(), passed: z.boolean(), va
 
 const quote = z.strictObject({ bid: decimal, ask: decimal, time, tradeable: z.boolean() });
 
+/** How a search looked and chose: with its mask, heads and draw, enough to run it again. */
+const searchSettings = z.strictObject({
+  kind: z.enum(['stochastic', 'deterministic']),
+  chanceCodes: count,
+  minConfidence: decimalText(),
+  temperature: decimalText(),
+  selection: z.discriminatedUnion('algorithm', [
+    z.strictObject({ algorithm: z.literal('puct'), pbCInit: decimalText(), pbCBase: decimalText() }),
+    z.strictObject({ algorithm: z.literal('gumbel'), consideredActionsMax: count, maxVisitInit: decimalText(), valueScale: decimalText(), scale: decimalText() }),
+  ]),
+});
+
 const search = z.strictObject({
   simulations: count,
   discount: decimalText(),
+  /** Null where version 1 was recorded: the configuration that its hash names has them. */
+  settings: searchSettings.nullable(),
   priors: z.array(decimalText()),
   visits: z.array(count),
   q: z.array(decimalText()),
   rawRootValue: decimalText(),
   searchRootValue: decimalText(),
+  /** Of Gumbel's rule, which measures its confidence on it; null otherwise. */
+  improvedPolicy: z.array(decimalText()).nullable(),
+  /** Gumbel numbers drawn for this decision, one an action; null where none were. */
+  noise: z.array(decimalText()).nullable(),
   /** Heads of every expansion in order, float32 little-endian, base64. */
   headsBase64: z.string(),
 });
@@ -97,7 +115,7 @@ export const CATALOGUE = {
   ForeignTradeObserved: define('ledger', 1, z.strictObject({ tradeId: transactionId, instrument, units: decimal, transactionId })),
 
   /** What the policy answered for one bar, and all that it saw. */
-  DecisionMade: define('trading', 1, z.strictObject({
+  DecisionMade: define('trading', 2, z.strictObject({
     decisionId: z.uuid(),
     instrument,
     barStart: time,
@@ -105,6 +123,8 @@ export const CATALOGUE = {
     policy: z.string(),
     featureSetId: z.string(),
     modelLabel: z.string(),
+    /** Of the model that answered. Null where version 1 was recorded: the event's metadata has it. */
+    modelHash: hash.nullable(),
     inputHash: hash,
     mask: z.tuple([z.boolean(), z.boolean(), z.boolean(), z.boolean()]),
     action: z.enum(ACTIONS),
@@ -244,6 +264,10 @@ export const CATALOGUE = {
   FeedDisconnected: define('daemon', 1, z.strictObject({ feed: z.enum(['pricing', 'transactions']), detail: text })),
   ModelLoaded: define('daemon', 1, z.strictObject({ modelHash: hash, modelLabel: z.string(), featureSetId: z.string(), trained: z.boolean() })),
   ModelRejected: define('daemon', 1, z.strictObject({ check: z.string(), detail: text })),
+  /** An operator's model, verified, has taken over: every later decision is its own, every earlier one the former's. */
+  ModelSwapped: define('daemon', 1, z.strictObject({
+    operator: text, reason: text, directory: text, formerModelHash: hash, modelHash: hash, modelLabel: z.string(), featureSetId: z.string(), trained: z.boolean(),
+  })),
   AlertRaised: define('daemon', 1, z.strictObject({ code: z.string(), severity: z.enum(['critical', 'warning', 'info']), detail: text })),
 } as const;
 
@@ -264,14 +288,32 @@ export class EventFormatError extends Error {
   override readonly name = 'EventFormatError';
 }
 
+const decisionMade1 = z.looseObject({ search: z.looseObject({}).nullable() });
+
 /**
  * Readings of older versions: `Type@version` to the data of the next one, pure, applied when a row is read. Stored
- * bytes never change.
+ * bytes never change, and what was not recorded stays unknown.
  */
 const UPCASTERS: { readonly [typeAtVersion: string]: ((data: unknown) => unknown) | undefined } = {
   // Version 2 knows more reasons; the old ones all stand.
   'DecisionSkipped@1': (data) => data,
+  'DecisionMade@1': (data) => {
+    const { search: found, ...rest } = decisionMade1.parse(data);
+    return { ...rest, modelHash: null, search: found === null ? null : { ...found, settings: null, improvedPolicy: null, noise: null } };
+  },
 };
+
+/** @throws EventFormatError for data that are not of the version that they claim. */
+function lift(upcast: (data: unknown) => unknown, data: unknown, where: string): unknown {
+  try {
+    return upcast(data);
+  } catch (error) {
+    if (error instanceof z.ZodError) throw malformed(where, error);
+    throw error;
+  }
+}
+
+const malformed = (where: string, error: z.ZodError): EventFormatError => new EventFormatError(`${where} is malformed: ${z.prettifyError(error).replaceAll('\n', ' ')}`);
 
 const isEventType = (type: string): type is EventType => Object.hasOwn(CATALOGUE, type);
 
@@ -288,9 +330,9 @@ export function parseEvent(type: string, schemaVersion: number, data: unknown, w
   for (let version = schemaVersion; version !== entry.version; version += 1) {
     const upcast = version < entry.version ? UPCASTERS[`${type}@${version}`] : undefined;
     if (upcast === undefined) throw new EventFormatError(`${where}: ${type} has schema version ${schemaVersion}, this build reads ${entry.version}`);
-    lifted = upcast(lifted);
+    lifted = lift(upcast, lifted, `${where}: ${type}`);
   }
   const result = entry.data.safeParse(lifted);
-  if (!result.success) throw new EventFormatError(`${where}: ${type} is malformed: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`);
+  if (!result.success) throw malformed(`${where}: ${type}`, result.error);
   return { type, data: result.data } as DomainEvent;
 }

@@ -54,33 +54,64 @@ export interface Heads {
 
 export type LeafRequest =
   | { readonly kind: 'initial'; readonly observation: Float32Array }
+  /** From a state and an action straight to the next state: the deterministic kind. */
+  | { readonly kind: 'recurrent'; readonly hidden: Float32Array; readonly action: number }
   | { readonly kind: 'afterstate'; readonly hidden: Float32Array; readonly action: number }
   | { readonly kind: 'chance'; readonly afterstate: Float32Array; readonly code: number };
 
-/** What a search leaves behind for the log: enough to run it again without the networks. */
-export interface SearchRecord {
+/** `stochastic`: an action leads to an afterstate, a chance code on to the next state. `deterministic`: straight there. */
+export type SearchKind = 'stochastic' | 'deterministic';
+
+/** All that a search and the choice from it depend on, beside the mask, the networks' heads and the draw. */
+export interface SearchSettings {
+  readonly kind: SearchKind;
+  /** Of the stochastic kind; 0 for the deterministic one. */
+  readonly chanceCodes: number;
   readonly simulations: number;
   readonly discount: number;
+  /** An action with a smaller share becomes HOLD: of the visits, or under Gumbel of the improved policy. */
+  readonly minConfidence: number;
+  /** 0 takes the most visited action; above it one is drawn in proportion to visits^(1/temperature). */
+  readonly temperature: number;
+  readonly selection:
+    | { readonly algorithm: 'puct'; readonly pbCInit: number; readonly pbCBase: number }
+    | { readonly algorithm: 'gumbel'; readonly consideredActionsMax: number; readonly maxVisitInit: number; readonly valueScale: number; readonly scale: number };
+}
+
+/** What a search leaves behind for the log: enough to run it again without the networks. */
+export interface SearchRecord {
+  readonly settings: SearchSettings;
   readonly priors: readonly number[];
   readonly visits: readonly number[];
   readonly q: readonly number[];
   readonly rawRootValue: number;
   readonly searchRootValue: number;
+  /** Under Gumbel, what the confidence is measured on; null otherwise. */
+  readonly improvedPolicy: readonly number[] | null;
+  /** Gumbel numbers of this decision, one an action, scaled; null where none were drawn. */
+  readonly noise: readonly number[] | null;
   /** Heads of every expansion in order, packed as float32 little-endian and base64. */
   readonly headsBase64: string;
+}
+
+/** A whole number from 0 to 2^32 - 1 that a seed and a counter gave; where several were drawn, the first of them. */
+export interface Draw {
+  readonly seed: number;
+  readonly counter: number;
+  readonly value: number;
 }
 
 /** A policy's answer for one bar. */
 export interface Proposal {
   readonly action: Action;
-  /** Why this action: `argmax`, `minConfidence`, `baseline`, `draw`. */
+  /** Why this action: `argmax`, `gumbel`, `draw`, `minConfidence`, `baseline`. */
   readonly rule: string;
   /** Hex SHA-256 of the input vector's bytes. */
   readonly inputHash: string;
   /** Present for a tree search. */
   readonly search: SearchRecord | null;
-  /** Present when a number was drawn: the seed, the counter and the draw. */
-  readonly draw: { readonly seed: number; readonly counter: number; readonly value: number } | null;
+  /** Present when a number was drawn. */
+  readonly draw: Draw | null;
 }
 
 /**
@@ -114,7 +145,12 @@ export interface Policy {
   deliberate(observation: Observation): Deliberation;
 }
 
-/** Runs the networks; the ONNX Runtime adapter implements it. Rejects on a non-finite input or output. */
+/** A number on its way into a network, or out of one, is none: no decision may rest on it. */
+export class NonFiniteError extends Error {
+  override readonly name = 'NonFiniteError';
+}
+
+/** Runs the networks; the ONNX Runtime adapter implements it. Rejects with NonFiniteError on a non-finite input or output. */
 export interface Evaluator {
   evaluate(leaf: LeafRequest): Promise<Heads>;
   close(): Promise<void>;

@@ -100,6 +100,12 @@ export interface CommandResult {
 
 const OPERATOR_NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._@-]{0,63}$/u;
 
+/** Every command comes from somebody, for a reason; null when it does. */
+export function refuseAnonymous({ operator, reason }: { readonly operator: string; readonly reason: string }): string | null {
+  if (!OPERATOR_NAME.test(operator)) return 'an operator name is needed: letters, digits, blank . _ @ -, at most 64';
+  return reason.trim() === '' || reason.length > 500 ? 'a reason is needed, at most 500 characters' : null;
+}
+
 /** Answers an operator. Refusals are values that say what to do; every command leaves a trace either way. */
 export function decideCommand(safety: Safety, command: OperatorCommand, facts: CommandFacts, settings: DeskSettings): CommandResult {
   const answer = (accepted: boolean, message: string, events: readonly DomainEvent[] = []): CommandResult => ({
@@ -107,8 +113,8 @@ export function decideCommand(safety: Safety, command: OperatorCommand, facts: C
     message,
     events: [...events, { type: 'ControlAccess', data: { operator: command.operator.slice(0, 64), verb: command.verb, outcome: accepted ? 'accepted' : message } }],
   });
-  if (!OPERATOR_NAME.test(command.operator)) return answer(false, 'an operator name is needed: letters, digits, blank . _ @ -, at most 64');
-  if (command.reason.trim() === '' || command.reason.length > 500) return answer(false, 'a reason is needed, at most 500 characters');
+  const anonymous = refuseAnonymous(command);
+  if (anonymous !== null) return answer(false, anonymous);
   const { operator, reason } = command;
   switch (command.verb) {
     case 'arm':

@@ -1,6 +1,7 @@
 /** What the desk must know of its configuration, in the core's own types. */
 import type { TradingCalendar } from './calendar.ts';
 import type { Disposition } from './events.ts';
+import type { HealthLimits } from './health.ts';
 import type { Instrument } from './instruments.ts';
 import type { Money, Pips, Ratio, Units } from './money.ts';
 import type { Sizing } from './sizing.ts';
@@ -59,6 +60,7 @@ export interface DeskSettings {
   /** A fill later than this many bars after its decision is closed, not kept. */
   readonly lateFillBars: number;
   readonly safety: SafetyLimits;
+  readonly health: HealthLimits;
   readonly reconciliationIntervalMs: number;
   readonly restart: { readonly downMsMax: number; readonly crashesPerHourMax: number };
   /** The most that the limits allow to be lost before trading stops; shown before arming. */

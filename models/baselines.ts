@@ -3,10 +3,10 @@
  * of its observation: nothing is kept from bar to bar.
  */
 import { createHash } from 'node:crypto';
-import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 import { canonicalJson } from '../domain/canonical.ts';
 import { ACTIONS } from '../domain/policy.ts';
 import type { Action, ActionMask, Deliberation, DeliberationStep, Observation, Policy, Proposal } from '../domain/policy.ts';
+import { DRAW_RANGE, drawsAt } from './draws.ts';
 
 export type BaselineConfig =
   /** Never trades. */
@@ -22,9 +22,6 @@ export class BaselineError extends Error {
 }
 
 const WINDOW_BARS_MAX = 100_000;
-const DRAW_RANGE = 2 ** 32;
-/** Steps until a state that differs in one bit has spread to all of them. */
-const DRAW_WARM_UP = 24;
 
 const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
 const NO_INPUT_HASH = sha256('');
@@ -118,16 +115,9 @@ function random(seed: number, holdShare: number): Policy {
   if (!Number.isSafeInteger(seed)) throw new BaselineError(`seed = ${seed}: must be a whole number`);
   if (!(holdShare >= 0 && holdShare <= 1)) throw new BaselineError(`holdShare = ${holdShare}: must be from 0 to 1`);
   return baseline('random', `random ${seed}`, { seed: String(seed), holdShare: String(holdShare) }, 'none', 1, ({ mask, decisionIndex }) => {
-    const value = drawAt(seed, decisionIndex);
+    const value = drawsAt(seed, decisionIndex, 1)[0]!;
     return proposal(pick(value / DRAW_RANGE, mask, holdShare), 'draw', NO_INPUT_HASH, { seed, counter: decisionIndex, value });
   });
-}
-
-/** A whole number from 0 to 2^32 - 1 that the seed and the counter alone decide, so any decision can be drawn again. */
-function drawAt(seed: number, counter: number): number {
-  const generator = xoroshiro128plusFromState([seed | 0, Math.floor(seed / DRAW_RANGE) | 0, counter | 0, Math.floor(counter / DRAW_RANGE) ^ 0x9e3779b9]);
-  for (let step = 0; step < DRAW_WARM_UP; step += 1) generator.next();
-  return generator.next() >>> 0;
 }
 
 function pick(share: number, mask: ActionMask, holdShare: number): Action {

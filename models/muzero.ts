@@ -1,59 +1,49 @@
 /**
- * The policy that searches: features of the observation, a Stochastic MuZero tree over the networks, and the
- * record from which the same search runs again.
+ * The policy that searches: features of the observation, a MuZero tree over the networks, and the record from
+ * which the same search runs again.
  */
 import { createHash } from 'node:crypto';
 import { ACTIONS } from '../domain/policy.ts';
-import type { Deliberation, DeliberationStep, Heads, LeafRequest, Observation, Policy } from '../domain/policy.ts';
+import type { Deliberation, DeliberationStep, Draw, Heads, LeafRequest, Observation, Policy, SearchSettings } from '../domain/policy.ts';
+import { DRAW_RANGE, drawsAt } from './draws.ts';
 import type { FeatureSet } from './features/feature-set.ts';
-import { chooseAction, MIN_CONFIDENCE_DEFAULT } from './search/choose.ts';
-import { packHeads } from './search/record.ts';
-import { createSearch, SearchError } from './search/tree.ts';
+import { checkActing } from './search/choose.ts';
+import { SearchError } from './search/options.ts';
+import { chooseWith, packHeads, searchWith } from './search/record.ts';
 import type { SearchResult, SearchStep, TreeSearch } from './search/tree.ts';
 
 export interface MuZeroOptions {
   readonly features: FeatureSet;
   readonly modelHash: string;
   readonly modelLabel: string;
-  /** Chance codes of the networks. */
-  readonly chanceCodes: number;
-  readonly simulations: number;
-  readonly discount: number;
-  /** 0.35 by default. */
-  readonly minConfidence?: number;
-  /** 1.25 by default. */
-  readonly pbCInit?: number;
+  readonly settings: SearchSettings;
+  /** Of every draw; nothing is drawn at temperature 0 without Gumbel noise. */
+  readonly seed: number;
 }
-
-const PB_C_INIT_DEFAULT = 1.25;
 
 /** @throws SearchError for options out of range; a mask that forbids everything throws in `deliberate`. */
 export function createMuZeroPolicy(options: MuZeroOptions): Policy {
-  const resolved: Required<MuZeroOptions> = {
-    ...options,
-    minConfidence: options.minConfidence ?? MIN_CONFIDENCE_DEFAULT,
-    pbCInit: options.pbCInit ?? PB_C_INIT_DEFAULT,
-  };
-  if (!(resolved.minConfidence >= 0 && resolved.minConfidence <= 1)) {
-    throw new SearchError(`minConfidence = ${resolved.minConfidence}: must be from 0 to 1`);
+  const { settings, seed, features } = options;
+  if (!Number.isSafeInteger(seed)) throw new SearchError(`seed = ${seed}: must be a whole number`);
+  const { selection } = settings;
+  if (selection.algorithm === 'gumbel' && !(selection.scale >= 0 && Number.isFinite(selection.scale))) {
+    throw new SearchError(`scale = ${selection.scale}: must be 0 or more`);
   }
+  checkActing(settings, selection.algorithm);
   // Options out of range must stop the start, not the first bar.
-  startSearch(resolved, ACTIONS.map(() => true));
+  searchWith(settings, null, [true, true, true, true]);
   return {
     name: 'muzero',
-    featureSetId: options.features.id,
+    featureSetId: features.id,
     modelHash: options.modelHash,
     modelLabel: options.modelLabel,
-    windowBars: options.features.windowBars,
+    windowBars: features.windowBars,
     deliberate(observation) {
-      const features = options.features.compute(observation);
-      return features instanceof Float32Array ? new SearchDeliberation(resolved, observation, features) : refusing(features);
+      const computed = features.compute(observation);
+      return computed instanceof Float32Array ? new SearchDeliberation(options, observation, computed) : refusing(computed);
     },
   };
 }
-
-const startSearch = ({ chanceCodes, simulations, discount, pbCInit }: Required<MuZeroOptions>, mask: readonly boolean[]): TreeSearch =>
-  createSearch({ kind: 'stochastic', actions: ACTIONS.length, chanceCodes, simulations, discount, pbCInit }, mask);
 
 function refusing(refusal: DeliberationStep): Deliberation {
   return {
@@ -64,19 +54,38 @@ function refusing(refusal: DeliberationStep): Deliberation {
   };
 }
 
+/** What chance adds to one decision: Gumbel numbers for the search, or the draw for the choice; usually neither. */
+interface Chance {
+  readonly draw: Draw | null;
+  readonly noise: readonly number[] | null;
+}
+
+function chanceOf({ settings, seed }: MuZeroOptions, counter: number): Chance {
+  const { selection, temperature } = settings;
+  const scale = selection.algorithm === 'gumbel' ? selection.scale : 0;
+  if (scale === 0 && temperature === 0) return { draw: null, noise: null };
+  const draws = drawsAt(seed, counter, scale === 0 ? 1 : ACTIONS.length);
+  return { draw: { seed, counter, value: draws[0]! }, noise: scale === 0 ? null : draws.map((value) => scale * gumbelOf(value)) };
+}
+
+/** A Gumbel(0, 1) number from a draw, by inverting its distribution in the middle of the draw's stretch. */
+const gumbelOf = (value: number): number => -Math.log(-Math.log((value + 0.5) / DRAW_RANGE));
+
 class SearchDeliberation implements Deliberation {
-  readonly #options: Required<MuZeroOptions>;
+  readonly #settings: SearchSettings;
   readonly #observation: Observation;
   readonly #features: Float32Array;
+  readonly #chance: Chance;
   readonly #search: TreeSearch;
   readonly #expansions: Heads[] = [];
   #step: DeliberationStep;
 
-  constructor(options: Required<MuZeroOptions>, observation: Observation, features: Float32Array) {
-    this.#options = options;
+  constructor(options: MuZeroOptions, observation: Observation, features: Float32Array) {
+    this.#settings = options.settings;
     this.#observation = observation;
     this.#features = features;
-    this.#search = startSearch(options, observation.mask);
+    this.#chance = chanceOf(options, observation.decisionIndex);
+    this.#search = searchWith(options.settings, this.#chance.noise, observation.mask);
     this.#step = this.#stepFor(this.#search.next());
   }
 
@@ -99,20 +108,21 @@ class SearchDeliberation implements Deliberation {
 
   #leafFor(step: Exclude<SearchStep, { kind: 'result' }>): LeafRequest {
     if (step.kind === 'root') return { kind: 'initial', observation: this.#features };
-    if (step.from === 'decision') return { kind: 'afterstate', hidden: step.state, action: step.edge };
-    return { kind: 'chance', afterstate: step.state, code: step.edge };
+    if (step.from === 'chance') return { kind: 'chance', afterstate: step.state, code: step.edge };
+    return { kind: this.#settings.kind === 'stochastic' ? 'afterstate' : 'recurrent', hidden: step.state, action: step.edge };
   }
 
-  #propose(result: SearchResult): DeliberationStep {
-    const { simulations, discount, minConfidence } = this.#options;
+  #propose({ gumbel, ...result }: SearchResult): DeliberationStep {
+    const settings = this.#settings;
     const features = this.#features;
+    const { draw, noise } = this.#chance;
     return {
       kind: 'proposal',
       proposal: {
-        ...chooseAction(result, this.#observation.mask, minConfidence),
+        ...chooseWith(settings, { ...result, gumbel }, this.#observation.mask, draw),
         inputHash: createHash('sha256').update(new Uint8Array(features.buffer, features.byteOffset, features.byteLength)).digest('hex'),
-        search: { simulations, discount, ...result, headsBase64: packHeads(this.#expansions) },
-        draw: null,
+        search: { settings, ...result, improvedPolicy: gumbel?.improvedPolicy ?? null, noise, headsBase64: packHeads(this.#expansions) },
+        draw,
       },
     };
   }

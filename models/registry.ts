@@ -1,5 +1,5 @@
 /** From configuration to the one policy that a deployment runs. */
-import type { Policy } from '../domain/policy.ts';
+import type { Policy, SearchKind, SearchSettings } from '../domain/policy.ts';
 import { createBaseline } from './baselines.ts';
 import type { BaselineConfig } from './baselines.ts';
 import { createFeatureSet } from './features/catalogue.ts';
@@ -11,7 +11,10 @@ export type PolicyConfig =
     readonly simulations: number;
     readonly discount: number;
     readonly minConfidence: number;
-    readonly pbCInit: number;
+    readonly temperature: number;
+    /** Of every draw. */
+    readonly seed: number;
+    readonly selection: SearchSettings['selection'];
   }
   | BaselineConfig;
 
@@ -21,6 +24,8 @@ export interface PolicyModel {
   readonly modelHash: string;
   readonly modelLabel: string;
   readonly featureSetId: string;
+  readonly kind: SearchKind;
+  /** 0 for the deterministic kind. */
   readonly chanceCodes: number;
 }
 
@@ -39,9 +44,8 @@ export function createPolicy(config: PolicyConfig, model: PolicyModel | null): P
     return createBaseline(config);
   }
   if (model === null) throw new PolicyError('policy muzero needs a model: name its directory or choose a baseline');
-  const { simulations, discount, minConfidence, pbCInit } = config;
-  const { modelHash, modelLabel, chanceCodes } = model;
-  return createMuZeroPolicy({
-    features: createFeatureSet(model.featureSetId), modelHash, modelLabel, chanceCodes, simulations, discount, minConfidence, pbCInit,
-  });
+  const { simulations, discount, minConfidence, temperature, seed, selection } = config;
+  const { modelHash, modelLabel, kind, chanceCodes } = model;
+  const settings = { kind, chanceCodes, simulations, discount, minConfidence, temperature, selection };
+  return createMuZeroPolicy({ features: createFeatureSet(model.featureSetId), modelHash, modelLabel, settings, seed });
 }

@@ -45,6 +45,7 @@ export function deskSettings(config: Config, offered: readonly Instrument[], win
       positionCheckIntervalMs: safety.positionCheckIntervalMs,
       dispositions: safety.dispositions,
     },
+    health: config.health,
     reconciliationIntervalMs: config.reconciliation.intervalMs,
     restart: safety.restart,
     worstLoss: worstLoss(config),

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command line. Data on stdout, everything else on stderr; one exit code for each kind of failure. */
 import { Command, CommanderError, Option } from 'commander';
-import type { ControlCommand } from '../adapters/control/protocol.ts';
+import type { ModeVerb } from '../adapters/control/protocol.ts';
 import { BROKER_HELP, runBroker } from './commands/broker.ts';
 import type { BrokerCommand } from './commands/broker.ts';
 import { BUILD, DEFAULT_CONFIG_FILE, exitCodeOf, warn } from './commands/common.ts';
@@ -10,6 +10,8 @@ import { checkConfig, showConfig } from './commands/config.ts';
 import { demo } from './commands/demo.ts';
 import { query, replay, status, verify } from './commands/inspect.ts';
 import type { OutputOptions, QueryOptions } from './commands/inspect.ts';
+import { benchModel, inspectModel, swapModel, verifyModel } from './commands/model.ts';
+import type { BenchOptions, ModelOptions, SwapOptions, VerifyOptions } from './commands/model.ts';
 import { operate } from './commands/operate.ts';
 import type { OperatorOptions } from './commands/operate.ts';
 import { run } from './commands/run.ts';
@@ -83,18 +85,31 @@ program.command('replay').summary('rebuild the read models from the log and comp
 program.command('verify').summary('recompute the log’s hash chains').addOption(configOption()).addOption(jsonOption())
   .action((options: OutputOptions) => act(() => verify(options))());
 
-const VERBS: { readonly [verb in ControlCommand['verb']]: string } = {
+const VERBS: { readonly [verb in ModeVerb]: string } = {
   arm: 'let the daemon trade; shows the worst loss first',
   disarm: 'stop opening; reduce, then observe',
   halt: 'stop policy orders at once',
   resume: 'leave a halt',
 };
-for (const [verb, summary] of Object.entries(VERBS) as [ControlCommand['verb'], string][]) {
+for (const [verb, summary] of Object.entries(VERBS) as [ModeVerb, string][]) {
   const command = program.command(verb).summary(summary).addOption(configOption()).addOption(jsonOption())
     .requiredOption('--operator <name>', 'who you are; recorded').requiredOption('--reason <text>', 'why; recorded');
   if (verb === 'arm') command.option('--yes', 'do not ask', false);
   command.action((options: OperatorOptions) => act(() => operate(verb, options))());
 }
+
+program.command('swap-model').summary('let another model decide; verified first, beside the present one').addOption(configOption()).addOption(jsonOption())
+  .requiredOption('--directory <dir>', 'where the model lies').requiredOption('--operator <name>', 'who you are; recorded').requiredOption('--reason <text>', 'why; recorded')
+  .action((options: SwapOptions) => act(() => swapModel(options))());
+
+const model = program.command('model').summary('inspect, verify or time a model directory');
+model.command('inspect <dir>').summary('what the files say of themselves: shapes, metadata, operators; runs nothing').addOption(jsonOption())
+  .action((directory: string, options: ModelOptions) => act(() => inspectModel(directory, options))());
+const expectingOption = (): Option => new Option('-c, --config <file>', 'the configuration that the model must fit; without one its own features and discount are taken');
+model.command('verify <dir>').summary('run every check of the contract').addOption(expectingOption()).addOption(jsonOption())
+  .action((directory: string, options: VerifyOptions) => act(() => verifyModel(directory, options))());
+model.command('bench <dir>').summary('time its networks').addOption(expectingOption()).addOption(jsonOption()).option('--decisions <n>', 'decisions to time', '200')
+  .action((directory: string, options: BenchOptions) => act(() => benchModel(directory, options))());
 
 const config = program.command('config').summary('show or check the configuration');
 config.command('show').summary('every value and where it comes from').addOption(configOption()).addOption(jsonOption())

@@ -15,6 +15,7 @@ const DECISION_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 /** How `src` feeds the numbers; each call is cheap and never fails. */
 export interface Metrics {
   eventRecorded(type: EventType): void;
+  modelChanged(label: string): void;
   modeChanged(mode: Mode): void;
   readyChanged(ready: boolean): void;
   /** @param end end of the bar's minute. */
@@ -51,7 +52,11 @@ export function createMetrics({ clock, build, configHash, modelLabel, accountCur
   for (const name of REFUSED_BY_PROMTOOL) registry.removeSingleMetric(name);
 
   const info = new Gauge({ name: 'reckoner_build_info', help: 'Constant 1; the labels say what is running.', labelNames: ['build', 'config_hash', 'model'], registers });
-  info.set({ build, config_hash: configHash, model: modelLabel }, 1);
+  const showModel = (model: string): void => {
+    info.reset();
+    info.set({ build, config_hash: configHash, model }, 1);
+  };
+  showModel(modelLabel);
   const events = new Counter({ name: 'reckoner_events_total', help: 'Events appended to the log.', labelNames: ['type'], registers });
   const modes = new Gauge({ name: 'reckoner_mode', help: '1 for the mode that holds, 0 for the others.', labelNames: ['mode'], registers });
   for (const mode of MODES) modes.set({ mode }, 0);
@@ -81,6 +86,7 @@ export function createMetrics({ clock, build, configHash, modelLabel, accountCur
     contentType: registry.contentType,
     exposition: () => registry.metrics(),
     eventRecorded: (type) => events.inc({ type }),
+    modelChanged: showModel,
     modeChanged: (mode) => MODES.forEach((name) => modes.set({ mode: name }, name === mode ? 1 : 0)),
     readyChanged: (isReady) => ready.set(isReady ? 1 : 0),
     barClosed: (instrument, end) => lastBar.set({ instrument }, end / 1_000),

@@ -3,18 +3,19 @@ import { z } from 'zod';
 import { MODES } from '../../domain/events.ts';
 import type { Json } from '../../domain/canonical.ts';
 
-const CONTROL_VERBS = ['arm', 'disarm', 'halt', 'resume'] as const;
+const MODE_VERBS = ['arm', 'disarm', 'halt', 'resume'] as const;
+const VERBS_TEXT = [...MODE_VERBS, 'swap-model'].join(', ');
 
 /** A line for the log: bounded, and without what could forge another line. */
 const line = (field: string, lengthMax: number) =>
   z.string(`${field} is required`).max(lengthMax, `${field} must have at most ${lengthMax} characters`).regex(/^[^\p{Cc}]*$/u, `${field} must not hold control characters`);
 
 /** Only the shape is judged here. Who may be an operator and what is a reason is the daemon's to say and to record. */
-export const commandSchema = z.strictObject({
-  verb: z.enum(CONTROL_VERBS, `verb must be one of ${CONTROL_VERBS.join(', ')}`),
-  operator: line('operator', 64),
-  reason: line('reason', 500),
-});
+const who = { operator: line('operator', 64), reason: line('reason', 500) };
+export const commandSchema = z.discriminatedUnion('verb', [
+  z.strictObject({ verb: z.enum(MODE_VERBS), ...who }),
+  z.strictObject({ verb: z.literal('swap-model'), ...who, directory: line('directory', 1_024).startsWith('/', 'directory must be an absolute path') }),
+], { error: (issue) => (issue.code === 'invalid_union' ? `verb must be one of ${VERBS_TEXT}` : undefined) });
 
 export const outcomeSchema = z.strictObject({
   accepted: z.boolean(),
@@ -24,6 +25,7 @@ export const outcomeSchema = z.strictObject({
   message: z.string(),
 });
 
+export type ModeVerb = (typeof MODE_VERBS)[number];
 export type ControlCommand = z.infer<typeof commandSchema>;
 export type ControlOutcome = z.infer<typeof outcomeSchema>;
 

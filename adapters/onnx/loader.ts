@@ -5,14 +5,16 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Evaluator } from '../../domain/policy.ts';
+import { NonFiniteError } from '../../domain/policy.ts';
+import type { Evaluator, SearchKind } from '../../domain/policy.ts';
 import {
   checkBounds, checkBudget, checkExpectations, checkFile, checkMetadata, checkNodes, checkProbe, checkProbeShape, checkSameBits,
-  checkSignature, graphEntry,
+  checkSignature, graphEntry, probeErrorsOf,
 } from '../../models/contract/checks.ts';
-import type { CheckName, ModelExpectations, Outputs } from '../../models/contract/checks.ts';
-import { dimensionsOf, GRAPHS, modelLabelOf, readManifest } from '../../models/contract/manifest.ts';
+import type { CheckName, ModelExpectations, Outputs, ProbeError } from '../../models/contract/checks.ts';
+import { dimensionsOf, graphsOf, modelLabelOf, readManifest } from '../../models/contract/manifest.ts';
 import type { GraphName, ModelDimensions, ModelManifest, Probe } from '../../models/contract/manifest.ts';
+import { straightLeaf } from '../../models/contract/straight.ts';
 import { readOnnxFile } from '../../models/contract/onnx-file.ts';
 import type { OnnxFile } from '../../models/contract/onnx-file.ts';
 import { ProtobufError } from '../../models/contract/protobuf.ts';
@@ -26,7 +28,11 @@ export interface LoadedModel {
   readonly modelHash: string;
   readonly modelLabel: string;
   readonly featureSetId: string;
+  readonly kind: SearchKind;
+  /** 0 for the deterministic kind. */
   readonly chanceCodes: number;
+  /** How far each output was from its probes. */
+  readonly probeErrors: readonly ProbeError[];
   /** Median time of one decision's network calls, as measured at the start. */
   readonly warmUpMs: number;
   readonly evaluator: Evaluator;
@@ -63,8 +69,9 @@ export async function loadOnnxModel(directory: string, expectations: ModelExpect
     const files = await checkFiles(directory, manifest);
     await openSessions(files, dimensions, manifest, sessions);
     pass('expectations', checkExpectations(manifest, dimensions, expectations));
-    for (const probe of manifest.probes) await checkRun(sessionOf(sessions, probe.graph), probe);
-    const evaluator = createEvaluator(sessions);
+    const probeErrors: ProbeError[] = [];
+    for (const probe of manifest.probes) probeErrors.push(...await checkRun(sessionOf(sessions, probe.graph), probe));
+    const evaluator = createEvaluator(manifest.kind, sessions);
     const warmUpMs = await measure(evaluator, manifest, expectations);
     pass('budget', checkBudget(warmUpMs, expectations));
     return {
@@ -73,7 +80,9 @@ export async function loadOnnxModel(directory: string, expectations: ModelExpect
       modelHash: createHash('sha256').update(manifestBytes).digest('hex'),
       modelLabel: modelLabelOf(manifest),
       featureSetId: manifest.feature_set_id,
+      kind: manifest.kind,
       chanceCodes: dimensions.chanceCodes,
+      probeErrors,
       warmUpMs,
       evaluator,
     };
@@ -81,7 +90,7 @@ export async function loadOnnxModel(directory: string, expectations: ModelExpect
     await closeAll(sessions);
     if (error instanceof Rejected) return { ok: false, check: error.check, detail: error.message };
     // Past the probes, the only numbers that the networks see are their own.
-    if (error instanceof NetworkError) return { ok: false, check: 'bounds', detail: error.message };
+    if (error instanceof NetworkError || error instanceof NonFiniteError) return { ok: false, check: 'bounds', detail: error.message };
     throw error;
   }
 }
@@ -97,7 +106,7 @@ async function read(directory: string, file: string, check: CheckName): Promise<
 /** Checks 1 to 3, on the bytes alone: nothing is handed to the runtime before they pass. */
 async function checkFiles(directory: string, manifest: ModelManifest): Promise<ReadonlyMap<GraphName, Uint8Array>> {
   const files = new Map<GraphName, Uint8Array>();
-  for (const graph of GRAPHS) {
+  for (const graph of graphsOf(manifest.kind)) {
     const entry = graphEntry(manifest, graph);
     const bytes = await read(directory, entry.file, 'files');
     pass('files', checkFile(entry, bytes));
@@ -145,7 +154,7 @@ const BATCH = 4;
 const BATCH_ROW = 2;
 
 /** Checks 6 to 8 on one probe. Bounds come first, so that NaN is called what it is and not a distance. */
-async function checkRun(session: NetworkSession, probe: Probe): Promise<void> {
+async function checkRun(session: NetworkSession, probe: Probe): Promise<readonly ProbeError[]> {
   const inputs = inputsOf(session, probe);
   const outputs = await runProbe(session, inputs, 1);
   pass('bounds', checkBounds(probe.graph, outputs));
@@ -158,13 +167,14 @@ async function checkRun(session: NetworkSession, probe: Probe): Promise<void> {
     return [name, values.subarray(BATCH_ROW * width, (BATCH_ROW + 1) * width)];
   }));
   pass('determinism', checkSameBits(probe.graph, `as row ${BATCH_ROW} of a batch of ${BATCH}`, outputs, row));
+  return probeErrorsOf(probe, outputs);
 }
 
 async function runProbe(session: NetworkSession, inputs: Inputs, batch: number): Promise<Outputs> {
   try {
     return await session.run(inputs, batch);
   } catch (error) {
-    if (error instanceof NetworkError) throw new Rejected('probes', error.message);
+    if (error instanceof NetworkError || error instanceof NonFiniteError) throw new Rejected('probes', error.message);
     throw new Rejected('probes', `${session.graph}: ONNX Runtime fails on a probe: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
@@ -188,18 +198,14 @@ function batchOf(inputs: Inputs): Inputs {
 
 const WARM_UP_DECISIONS = 5;
 
-/** Median time of a decision's network calls: the root, then afterstates and chance nodes in turn. */
+/** Median time of a decision's network calls, as one that goes straight down makes them. */
 async function measure(evaluator: Evaluator, manifest: ModelManifest, { simulations }: ModelExpectations): Promise<number> {
   const observation = Float32Array.from(manifest.probes.find(({ graph }) => graph === 'initial_inference')?.inputs['observation'] ?? []);
   const times: number[] = [];
   for (let decision = 0; decision < WARM_UP_DECISIONS; decision += 1) {
     const startedMs = performance.now();
-    let heads = await evaluator.evaluate({ kind: 'initial', observation });
-    for (let call = 0; call < simulations; call += 1) {
-      heads = await evaluator.evaluate(call % 2 === 0
-        ? { kind: 'afterstate', hidden: heads.state, action: 0 }
-        : { kind: 'chance', afterstate: heads.state, code: 0 });
-    }
+    let vector: Float32Array = observation;
+    for (let call = 0; call <= simulations; call += 1) vector = (await evaluator.evaluate(straightLeaf(manifest.kind, call, vector))).state;
     times.push(performance.now() - startedMs);
   }
   return times.sort((left, right) => left - right)[Math.floor(times.length / 2)]!;

@@ -1,10 +1,12 @@
-/** ONNX Runtime's side of the three networks: sessions, tensors in and out, and what may not pass either way. */
+/** ONNX Runtime's side of the networks: sessions, tensors in and out, and what may not pass either way. */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { Evaluator, Heads, LeafRequest } from '../../domain/policy.ts';
-import { GRAPHS } from '../../models/contract/manifest.ts';
+import { NonFiniteError } from '../../domain/policy.ts';
+import type { Evaluator, Heads, LeafRequest, SearchKind } from '../../domain/policy.ts';
+import { graphsOf } from '../../models/contract/manifest.ts';
 import type { GraphName, ModelDimensions } from '../../models/contract/manifest.ts';
 import { signatureOf } from '../../models/contract/checks.ts';
-import type { GraphSignature, Outputs, TensorDescription } from '../../models/contract/checks.ts';
+import type { GraphSignature, Outputs } from '../../models/contract/checks.ts';
+import type { TensorDescription } from '../../models/contract/onnx-file.ts';
 
 /** One thread and one order of execution, so that the same input gives the same bits. */
 const SESSION_OPTIONS: InferenceSession.SessionOptions = {
@@ -54,7 +56,8 @@ export class NetworkSession {
 
   /**
    * Runs the network on `batch` rows and gives back what the contract names.
-   * @throws NetworkError for an input of the wrong size, a number that is not finite, or an index out of range.
+   * @throws NonFiniteError for a number that is not finite, NetworkError for an input of the wrong size or an index
+   * out of range.
    */
   async run(inputs: Inputs, batch: number): Promise<Outputs> {
     const feeds: Record<string, Tensor> = {};
@@ -83,7 +86,7 @@ export class NetworkSession {
   #checkInput(name: string, type: string, data: Float32Array | Int32Array): void {
     for (let i = 0; i < data.length; i += 1) {
       const value = data[i]!;
-      if (!Number.isFinite(value)) throw new NetworkError(`${this.graph}: input ${name}[${i}] is ${value}, not finite`);
+      if (!Number.isFinite(value)) throw new NonFiniteError(`${this.graph}: input ${name}[${i}] is ${value}, not finite`);
       if (type === 'int32' && !(value >= 0 && value < this.#indexCount)) {
         throw new NetworkError(`${this.graph}: input ${name}[${i}] is ${value}, not one of 0 to ${this.#indexCount - 1}`);
       }
@@ -104,29 +107,34 @@ export async function closeAll(sessions: Sessions): Promise<void> {
   await Promise.all([...sessions.values()].map((session) => session.close()));
 }
 
-/** The port of a policy's networks, over three open sessions. */
-export function createEvaluator(sessions: Sessions): Evaluator {
-  const session = (graph: GraphName): NetworkSession => {
-    const found = sessions.get(graph);
-    if (found === undefined) throw new NetworkError(`no session for ${graph} among ${GRAPHS.join(', ')}`);
-    return found;
-  };
-  const initial = session('initial_inference');
-  const afterstate = session('afterstate_inference');
-  const chance = session('chance_inference');
+/** The port of a policy's networks, over the open sessions of a model. It answers the requests of its kind alone. */
+export function createEvaluator(kind: SearchKind, sessions: Sessions): Evaluator {
+  for (const graph of graphsOf(kind)) session(sessions, graph);
   return {
     async evaluate(leaf: LeafRequest): Promise<Heads> {
       switch (leaf.kind) {
         case 'initial':
-          return headsOf(initial.graph, await initial.run({ observation: leaf.observation }, 1), 'hidden', 'policy_logits');
+          return run(sessions, 'initial_inference', { observation: leaf.observation }, 'hidden', 'policy_logits');
+        case 'recurrent':
+          return run(sessions, 'recurrent_inference', { hidden: leaf.hidden, action: Int32Array.of(leaf.action) }, 'hidden_next', 'policy_logits');
         case 'afterstate':
-          return headsOf(afterstate.graph, await afterstate.run({ hidden: leaf.hidden, action: Int32Array.of(leaf.action) }, 1), 'afterstate', 'chance_logits');
+          return run(sessions, 'afterstate_inference', { hidden: leaf.hidden, action: Int32Array.of(leaf.action) }, 'afterstate', 'chance_logits');
         case 'chance':
-          return headsOf(chance.graph, await chance.run({ afterstate: leaf.afterstate, code: Int32Array.of(leaf.code) }, 1), 'hidden', 'policy_logits');
+          return run(sessions, 'chance_inference', { afterstate: leaf.afterstate, code: Int32Array.of(leaf.code) }, 'hidden', 'policy_logits');
       }
     },
     close: () => closeAll(sessions),
   };
+}
+
+function session(sessions: Sessions, graph: GraphName): NetworkSession {
+  const found = sessions.get(graph);
+  if (found === undefined) throw new NetworkError(`no session for ${graph} among ${[...sessions.keys()].join(', ')}`);
+  return found;
+}
+
+async function run(sessions: Sessions, graph: GraphName, inputs: Inputs, state: string, logits: string): Promise<Heads> {
+  return headsOf(graph, await session(sessions, graph).run(inputs, 1), state, logits);
 }
 
 function headsOf(graph: GraphName, outputs: Outputs, state: string, logits: string): Heads {
@@ -134,7 +142,7 @@ function headsOf(graph: GraphName, outputs: Outputs, state: string, logits: stri
     const values = outputs.get(name);
     if (values === undefined) throw new NetworkError(`${graph}: output ${name} is missing`);
     const place = values.findIndex((value) => !Number.isFinite(value));
-    if (place !== -1) throw new NetworkError(`${graph}: output ${name}[${place}] is ${values[place]!}, not finite`);
+    if (place !== -1) throw new NonFiniteError(`${graph}: output ${name}[${place}] is ${values[place]!}, not finite`);
     return values;
   };
   const number = (name: string): number => finite(name)[0] ?? Number.NaN;

@@ -10,6 +10,7 @@ import { barEnd, recordBar } from '../market.ts';
 import { format } from '../money.ts';
 import type { ActionMask, PositionView } from '../policy.ts';
 import { ACTIONS } from '../policy.ts';
+import { searchData } from '../search-record.ts';
 import type { Instant } from '../time.ts';
 import { floorMinute, formatInstant, MINUTE_MS, plusMs, SECOND_MS } from '../time.ts';
 import { workingOrders } from '../trading.ts';
@@ -163,8 +164,8 @@ export function takeAdvice(draft: Draft, consultation: Consultation, outcome: Po
   const { instrument, barStart, decisionId, observation } = consultation;
   const { trading } = bookOf(draft.state, instrument);
   if (trading.lastDecisionBarStart !== null && barStart <= trading.lastDecisionBarStart) return;
-  if (outcome.kind === 'failure') {
-    skip(draft, instrument, barStart, decisionId, 'modelFailed', outcome.detail);
+  if (outcome.kind === 'failure' || outcome.kind === 'nonFinite') {
+    skip(draft, instrument, barStart, decisionId, outcome.kind === 'nonFinite' ? 'nonFinite' : 'modelFailed', outcome.detail);
     return draft.halt('model', outcome.detail);
   }
   if (outcome.kind === 'refusal') return skip(draft, instrument, barStart, decisionId, outcome.code, outcome.detail);
@@ -201,6 +202,7 @@ function decisionData(draft: Draft, consultation: Consultation, outcome: Extract
     policy: run.policyName,
     featureSetId: run.featureSetId,
     modelLabel: run.modelLabel,
+    modelHash: run.modelHash,
     inputHash: proposal.inputHash,
     mask: [...observation.mask],
     action: proposal.action,
@@ -214,16 +216,7 @@ function decisionData(draft: Draft, consultation: Consultation, outcome: Extract
       drawdownPipsMax: String(position.drawdownPipsMax),
       shadow: consultation.shadow,
     },
-    search: proposal.search === null ? null : {
-      simulations: proposal.search.simulations,
-      discount: String(proposal.search.discount),
-      priors: proposal.search.priors.map(String),
-      visits: [...proposal.search.visits],
-      q: proposal.search.q.map(String),
-      rawRootValue: String(proposal.search.rawRootValue),
-      searchRootValue: String(proposal.search.searchRootValue),
-      headsBase64: proposal.search.headsBase64,
-    },
+    search: proposal.search === null ? null : searchData(proposal.search),
     draw: proposal.draw === null ? null : { seed: proposal.draw.seed, counter: proposal.draw.counter, value: String(proposal.draw.value) },
   };
 }

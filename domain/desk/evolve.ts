@@ -2,6 +2,7 @@
 import { evolveDay, shiftStart } from '../day.ts';
 import type { DomainEvent } from '../events.ts';
 import { extendExcursion, startExcursion } from '../excursion.ts';
+import { evolveHealth } from '../health.ts';
 import type { InstrumentName } from '../instruments.ts';
 import type { Ledger } from '../ledger.ts';
 import { evolveLedger } from '../ledger.ts';
@@ -49,6 +50,7 @@ function evolveBook(book: Book, event: DomainEvent, at: Instant, settings: DeskS
     trading: evolveTrading(book.trading, event, at),
     shadow: evolveShadow(book.shadow, event, { pipLocation, onOppositeSignal: settings.onOppositeSignal }),
     excursion: evolveExcursion(book, event, ledger, pipLocation),
+    health: evolveHealth(book.health, event, settings.health),
   };
 }
 
@@ -78,6 +80,9 @@ function evolveForeign(known: ReadonlySet<string>, event: DomainEvent, ledger: L
 /** Stopped as asked: 0, and 31 while halted. Any other end counts as a crash. */
 const CLEAN_EXIT_CODES = [0, 31];
 
+/** An identity ends in the model's hash. */
+const withModel = (identity: string | null, modelHash: string): string | null => (identity === null ? null : `${identity.slice(0, identity.lastIndexOf(' '))} ${modelHash}`);
+
 function evolveRun(run: RunHistory, event: DomainEvent, at: Instant): RunHistory {
   const readyUntil = run.ready ? at : run.readyUntil;
   switch (event.type) {
@@ -95,6 +100,11 @@ function evolveRun(run: RunHistory, event: DomainEvent, at: Instant): RunHistory
       const { outcome } = event.data;
       const pastImported = run.pastImported || outcome !== 'failed';
       return outcome === 'agreed' ? { ...run, pastImported, ready: true, readyIdentity: run.startedIdentity, readyUntil: at } : { ...run, pastImported, readyUntil };
+    }
+    case 'ModelSwapped': {
+      const startedIdentity = withModel(run.startedIdentity, event.data.modelHash);
+      // A restart loads the configured model: where that is another one, it is not the run that was armed.
+      return { ...run, startedIdentity, readyIdentity: run.ready ? startedIdentity : run.readyIdentity, readyUntil };
     }
     case 'DaemonStopped':
       return { ...run, running: !CLEAN_EXIT_CODES.includes(event.data.exitCode), readyUntil };

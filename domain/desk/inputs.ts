@@ -22,10 +22,11 @@ export interface RunFacts {
 
 export type BarsPurpose = 'history' | 'boundary';
 
-/** Why a policy gave no proposal: it refused the input, or the model failed. */
+/** Why a policy gave no proposal: it refused the input, a network took or gave a number that is none, or the model failed. */
 export type PolicyOutcome =
   | { readonly kind: 'proposal'; readonly proposal: Proposal }
   | { readonly kind: 'refusal'; readonly code: RefusalCode; readonly detail: string }
+  | { readonly kind: 'nonFinite'; readonly detail: string }
   | { readonly kind: 'failure'; readonly detail: string };
 
 export type Read =
@@ -50,6 +51,17 @@ export type Consultation = {
   readonly shadow: boolean;
 };
 
+/** An operator wants another model to decide. */
+export interface SwapCommand {
+  readonly operator: string;
+  readonly reason: string;
+  /** Where the model lies; absolute. */
+  readonly directory: string;
+}
+
+export type ModelFacts = Pick<RunFacts, 'modelHash' | 'modelLabel' | 'featureSetId' | 'trained'>;
+export type ModelVerdict = { readonly ok: true } | { readonly ok: false; readonly check: string; readonly detail: string };
+
 export type Input = { readonly now: Instant } & (
   | { readonly kind: 'start'; readonly run: RunFacts }
   | { readonly kind: 'wake'; readonly key: string }
@@ -63,6 +75,11 @@ export type Input = { readonly now: Instant } & (
   | { readonly kind: 'dispatchDenied'; readonly clientOrderId: ClientOrderId; readonly guard: string; readonly value: string; readonly limit: string }
   | { readonly kind: 'exchange'; readonly clientOrderId: ClientOrderId; readonly request: OrderRequest; readonly exchange: Exchange }
   | { readonly kind: 'operator'; readonly commandId: number; readonly command: OperatorCommand }
+  | { readonly kind: 'swapModel'; readonly commandId: number; readonly command: SwapCommand }
+  /** The model that was asked for has been loaded beside the present one, or refused. */
+  | { readonly kind: 'modelVerified'; readonly verdict: ModelVerdict }
+  /** It decides from now on. Advice that came before this was the former's, whatever comes after is its own. */
+  | { readonly kind: 'modelAdopted'; readonly model: ModelFacts }
   | { readonly kind: 'stop'; readonly reason: string; readonly exitCode: number }
 );
 
@@ -71,6 +88,10 @@ export type Effect =
   | { readonly kind: 'read'; readonly read: Read }
   | { readonly kind: 'consult'; readonly consultation: Consultation }
   | { readonly kind: 'dispatch'; readonly clientOrderId: ClientOrderId; readonly request: OrderRequest }
+  /** Load and check a model beside the present one. */
+  | { readonly kind: 'verifyModel'; readonly directory: string }
+  /** Let the verified model take over, after every consultation that was asked for before. */
+  | { readonly kind: 'adoptModel' }
   /** A timer: one per key, a later one replaces it. */
   | { readonly kind: 'wake'; readonly key: string; readonly at: Instant }
   | { readonly kind: 'reply'; readonly commandId: number; readonly result: Omit<CommandResult, 'events'> }

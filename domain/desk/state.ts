@@ -6,6 +6,8 @@ import type { Quote } from '../broker.ts';
 import type { TradingDay } from '../day.ts';
 import { noDay } from '../day.ts';
 import type { Excursion } from '../excursion.ts';
+import type { Health } from '../health.ts';
+import { freshHealth } from '../health.ts';
 import type { InstrumentName } from '../instruments.ts';
 import type { Ledger, OpenTrade } from '../ledger.ts';
 import { emptyLedger } from '../ledger.ts';
@@ -19,7 +21,7 @@ import { emptyShadow } from '../shadow.ts';
 import type { Instant } from '../time.ts';
 import type { Trading } from '../trading.ts';
 import { emptyTrading } from '../trading.ts';
-import type { Read, RunFacts } from './inputs.ts';
+import type { Read, RunFacts, SwapCommand } from './inputs.ts';
 
 /** One instrument's part of the desk. */
 export interface Book {
@@ -29,6 +31,8 @@ export interface Book {
   readonly shadow: Shadow;
   /** How our open trade has fared; null when flat. */
   readonly excursion: { readonly tradeId: string; readonly fared: Excursion } | null;
+  /** How the policy fares at deciding for it. */
+  readonly health: Health;
 }
 
 export interface RunHistory {
@@ -79,7 +83,9 @@ export interface Live {
   /** When our absence before this run ended; gaps that begin before it are laid to us. */
   readonly downUntil: Instant | null;
   /** Which policy answers, as every decision records it. */
-  readonly policy: Pick<RunFacts, 'policyName' | 'featureSetId' | 'modelLabel'>;
+  readonly policy: Pick<RunFacts, 'policyName' | 'featureSetId' | 'modelLabel' | 'modelHash'>;
+  /** The replacement of the model that is under way; null when none is. */
+  readonly modelSwap: (SwapCommand & { readonly commandId: number }) | null;
   /** For each instrument, the minute whose candle is awaited and how often it was asked for. */
   readonly awaited: ReadonlyMap<InstrumentName, { readonly barStart: Instant; readonly attempts: number; readonly quoted: boolean }>;
 }
@@ -103,7 +109,7 @@ export function initialDesk(settings: DeskSettings): DeskState {
     day: noDay,
     books: new Map(settings.instruments.map((instrument) => [
       instrument.instrument.name,
-      { settings: instrument, market: emptyMarket, trading: emptyTrading, shadow: emptyShadow, excursion: null },
+      { settings: instrument, market: emptyMarket, trading: emptyTrading, shadow: emptyShadow, excursion: null, health: freshHealth },
     ])),
     foreignTradeIds: new Set(),
     run: { epoch: 0, running: false, ready: false, startedIdentity: null, readyIdentity: null, readyUntil: null, pastImported: false, crashesFoundAt: [] },
@@ -125,7 +131,8 @@ export function initialDesk(settings: DeskSettings): DeskState {
       downMs: 0,
       sameIdentity: false,
       downUntil: null,
-      policy: { policyName: 'none', featureSetId: 'none', modelLabel: 'none' },
+      policy: { policyName: 'none', featureSetId: 'none', modelLabel: 'none', modelHash: 'none' },
+      modelSwap: null,
       awaited: new Map(),
     },
   };

@@ -16,6 +16,7 @@ import { Draft } from './draft.ts';
 import type { Answer, Effect, Emission, Input, Read, RunFacts } from './inputs.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
 import { readLedger, requestReconciliation, takePage } from './ledger-sync.ts';
+import { swapModel, takeOver, takeVerdict, tellHealth } from './model.ts';
 import { doubtIntentsAfterCrash, flattenWhatIsDue, recordDispatchDenial, recordExchange } from './orders.ts';
 import type { DeskState } from './state.ts';
 import { hasOurPosition, isForeign } from './state.ts';
@@ -37,6 +38,7 @@ const SNAPSHOT_ATTEMPTS_MAX = 5;
 export function step(state: DeskState, input: Input): Step {
   const draft = new Draft(state, input.now, correlationOf(state, input));
   take(draft, input);
+  tellHealth(draft, state);
   // A halt that flattens does so at once, whatever told of it.
   if (draft.state.safety !== state.safety && draft.state.safety.mode === 'HALTED' && draft.state.live.ledgerWhole) flattenWhatIsDue(draft);
   return { state: draft.state, emissions: draft.emissions, effects: draft.effects };
@@ -83,6 +85,12 @@ function take(draft: Draft, input: Input): void {
       return readLedger(draft);
     case 'operator':
       return obey(draft, input);
+    case 'swapModel':
+      return swapModel(draft, input.commandId, input.command);
+    case 'modelVerified':
+      return takeVerdict(draft, input.verdict);
+    case 'modelAdopted':
+      return takeOver(draft, input.model);
     case 'stop':
       return draft.tell({ type: 'DaemonStopped', data: { reason: input.reason.slice(0, 2_000), exitCode: input.exitCode } });
   }

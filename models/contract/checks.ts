@@ -3,9 +3,9 @@
  * wrong. They fail closed: comparisons are written so that a number that is none never passes.
  */
 import { createHash } from 'node:crypto';
-import { GRAPHS, METADATA_SCHEMA } from './manifest.ts';
+import { METADATA_SCHEMA } from './manifest.ts';
 import type { GraphName, ModelDimensions, ModelManifest, Probe } from './manifest.ts';
-import type { Dimension, ElementType, OnnxFile } from './onnx-file.ts';
+import type { ElementType, OnnxFile, TensorDescription } from './onnx-file.ts';
 
 /** In the contract's order; `manifest` comes before its nine. */
 export const CHECKS = ['manifest', 'files', 'metadata', 'nodes', 'signature', 'expectations', 'probes', 'bounds', 'determinism', 'budget'] as const;
@@ -78,7 +78,7 @@ export function signatureOf(graph: GraphName, dimensions: ModelDimensions): Grap
   switch (graph) {
     case 'initial_inference':
       return {
-        inputs: [floats('observation', observation)],
+        inputs: [floats('observation', ...observation)],
         outputs: [floats('hidden', hidden), floats('policy_logits', actions), floats('value')],
         optionalOutputs: [floats('value_logits', valueBins)],
       };
@@ -94,14 +94,14 @@ export function signatureOf(graph: GraphName, dimensions: ModelDimensions): Grap
         outputs: [floats('hidden', hidden), floats('reward'), floats('policy_logits', actions), floats('value')],
         optionalOutputs: [],
       };
+    case 'recurrent_inference':
+      return {
+        inputs: [floats('hidden', hidden), index('action')],
+        // No output may share a name with an input.
+        outputs: [floats('hidden_next', hidden), floats('reward'), floats('policy_logits', actions), floats('value')],
+        optionalOutputs: [],
+      };
   }
-}
-
-/** An input or output as the runtime reports it. */
-export interface TensorDescription {
-  readonly name: string;
-  readonly type: string;
-  readonly shape: readonly Dimension[];
 }
 
 /** Check 4: names, types and dimensions; the dimensions agree across graphs because all come from one manifest. */
@@ -133,8 +133,8 @@ function checkTensors(
 /** What the daemon's configuration needs of a model. */
 export interface ModelExpectations {
   readonly featureSetId: string;
-  /** Numbers in the input vector. */
-  readonly observationLength: number;
+  /** Dimensions of the input vector, slowest first. */
+  readonly observationShape: readonly number[];
   readonly discount: number;
   /** Network calls of one decision after the first. */
   readonly simulations: number;
@@ -144,9 +144,10 @@ export interface ModelExpectations {
 
 /** Check 5: the model was made for this daemon's features and discount. */
 export function checkExpectations(manifest: ModelManifest, dimensions: ModelDimensions, expectations: ModelExpectations): Verdict {
-  const { featureSetId, observationLength, discount } = expectations;
+  const { featureSetId, observationShape, discount } = expectations;
   if (manifest.feature_set_id !== featureSetId) return `made for the features ${manifest.feature_set_id}, configured are ${featureSetId}`;
-  if (dimensions.observation !== observationLength) return `reads ${dimensions.observation} features, ${featureSetId} has ${observationLength}`;
+  const [read, given] = [dimensions.observation, observationShape].map((shape) => shape.join(' × '));
+  if (read !== given) return `reads ${read} features, ${featureSetId} has ${given}`;
   if (Number(manifest.discount) !== discount) return `made for the discount ${manifest.discount}, configured is ${discount}`;
   return null;
 }
@@ -159,13 +160,33 @@ export function checkProbe(probe: Probe, outputs: Outputs): Verdict {
   for (const [name, expected] of Object.entries(probe.outputs)) {
     const found = outputs.get(name);
     if (found?.length !== expected.length) return `${probe.graph}: output ${name} has ${found?.length ?? 0} numbers, its probe ${expected.length}`;
-    const tolerance = PIPS_OUTPUTS.has(name) ? PIPS_TOLERANCE : TOLERANCE;
+    const tolerance = toleranceOf(name);
     for (const [i, value] of expected.entries()) {
       if (!(Math.abs(found[i]! - value) <= tolerance)) return `${probe.graph}: output ${name}[${i}] is ${found[i]!}, its probe ${value}`;
     }
   }
   return null;
 }
+
+export interface ProbeError {
+  readonly graph: GraphName;
+  readonly output: string;
+  /** The largest distance between what the runtime computed and what the manifest says. */
+  readonly errorMax: number;
+  readonly tolerance: number;
+}
+
+/** How far a probe that passed was off, output by output. */
+export function probeErrorsOf({ graph, outputs: expected }: Probe, found: Outputs): readonly ProbeError[] {
+  return Object.entries(expected).map(([output, values]) => ({
+    graph,
+    output,
+    errorMax: values.reduce((most, value, i) => Math.max(most, Math.abs((found.get(output)?.[i] ?? Number.NaN) - value)), 0),
+    tolerance: toleranceOf(output),
+  }));
+}
+
+const toleranceOf = (output: string): number => (PIPS_OUTPUTS.has(output) ? PIPS_TOLERANCE : TOLERANCE);
 
 /** Check 7: every output is a number, and what is in pips is within ±300. */
 export function checkBounds(graph: GraphName, outputs: Outputs): Verdict {
@@ -209,6 +230,6 @@ export function checkProbeShape(probe: Probe, dimensions: ModelDimensions): Verd
 /** The manifest's entry for a graph; `readManifest` has made sure that there is one. */
 export function graphEntry(manifest: ModelManifest, graph: GraphName): ModelManifest['graphs'][number] {
   const entry = manifest.graphs.find((candidate) => candidate.graph === graph);
-  if (entry === undefined) throw new Error(`the manifest lists no ${graph} among ${GRAPHS.join(', ')}`);
+  if (entry === undefined) throw new Error(`the manifest lists no ${graph}`);
   return entry;
 }

@@ -8,11 +8,18 @@
  */
 import { z } from 'zod';
 import { ACTIONS } from '../../domain/policy.ts';
+import type { SearchKind } from '../../domain/policy.ts';
 
 export const CONTRACT = 'smz-onnx/1';
 export const ACTION_ORDER = ACTIONS.join(',');
-export const GRAPHS = ['initial_inference', 'afterstate_inference', 'chance_inference'] as const;
+const GRAPHS = ['initial_inference', 'afterstate_inference', 'chance_inference', 'recurrent_inference'] as const;
 export type GraphName = (typeof GRAPHS)[number];
+const GRAPHS_OF: { readonly [kind in SearchKind]: readonly GraphName[] } = {
+  stochastic: ['initial_inference', 'afterstate_inference', 'chance_inference'],
+  deterministic: ['initial_inference', 'recurrent_inference'],
+};
+/** The graphs that a model of this kind consists of. */
+export const graphsOf = (kind: SearchKind): readonly GraphName[] => GRAPHS_OF[kind];
 
 const name = z.string().min(1).max(200);
 const wholeText = z.string().regex(/^\d{1,12}$/, 'must be a whole number as text');
@@ -33,17 +40,21 @@ const support = jsonText(z.strictObject({
   kind: z.enum(['linear', 'scalar']), min: z.number(), max: z.number(), bins: z.int().min(1), unit: z.literal('pips'),
 }));
 
+/** Dimensions after the batch, slowest first. */
+const observationShape = z.array(z.int().min(1).max(100_000)).min(1).max(3);
+
 /** The keys that manifest and metadata_props share, all but `graph`. */
 export const METADATA_SCHEMA = z.object({
   contract: z.literal(CONTRACT),
-  kind: z.literal('stochastic', 'is "stochastic" for the networks that this daemon searches with'),
+  kind: z.enum(['stochastic', 'deterministic']),
   model_version: name,
   model_id: name,
   git_commit: name,
   training_data_id: name,
   feature_set_id: name,
-  obs_shape: jsonText(z.tuple([z.int().min(1).max(100_000)])),
+  obs_shape: jsonText(observationShape),
   action_order: z.literal(ACTION_ORDER),
+  /** 0 for the deterministic kind, which has neither codes nor afterstates. */
   chance_codes: wholeText,
   hidden_dim: wholeText,
   afterstate_dim: wholeText,
@@ -68,9 +79,9 @@ const MANIFEST_SCHEMA = METADATA_SCHEMA.extend({
     file: z.string().regex(/^[\w.-]{1,100}$/, 'must be a plain file name'),
     bytes: z.int().min(1),
     sha256,
-  })).length(GRAPHS.length),
+  })).min(1).max(GRAPHS.length),
   /** One row each, without the batch dimension; at least one for every graph. */
-  probes: z.array(z.strictObject({ graph: z.enum(GRAPHS), inputs: tensorValues, outputs: tensorValues })).min(GRAPHS.length).max(64),
+  probes: z.array(z.strictObject({ graph: z.enum(GRAPHS), inputs: tensorValues, outputs: tensorValues })).min(1).max(64),
 }).strict();
 
 export type ModelManifest = Readonly<z.infer<typeof MANIFEST_SCHEMA>>;
@@ -93,16 +104,28 @@ export function readManifest(bytes: Uint8Array): ManifestReading {
     return { ok: false, detail: `model.json: ${issue?.path.join('.') || 'top level'}: ${issue?.message ?? 'invalid'}` };
   }
   const manifest = parsed.data;
-  const missing = GRAPHS.find((graph) => !manifest.graphs.some((entry) => entry.graph === graph) || !manifest.probes.some((probe) => probe.graph === graph));
-  if (missing !== undefined) return { ok: false, detail: `model.json: ${missing} needs one entry in graphs and one in probes` };
-  if (manifest.trained !== Number(manifest.trained_steps) > 0) {
-    return { ok: false, detail: `model.json: trained is ${manifest.trained} with trained_steps ${manifest.trained_steps}` };
-  }
+  const contradiction = contradictionIn(manifest);
+  if (contradiction !== null) return { ok: false, detail: `model.json: ${contradiction}` };
   return { ok: true, manifest };
 }
 
+/** What no single key can say. */
+function contradictionIn({ kind, graphs, probes, trained, trained_steps: steps, chance_codes: codes, afterstate_dim: afterstate }: ModelManifest): string | null {
+  const wanted = graphsOf(kind);
+  const foreign = [...graphs, ...probes].find(({ graph }) => !wanted.includes(graph));
+  if (foreign !== undefined) return `${foreign.graph} is no graph of a ${kind} model`;
+  if (graphs.length > wanted.length) return `${graphs.length} entries in graphs for the ${wanted.length} graphs of a ${kind} model`;
+  const missing = wanted.find((graph) => !graphs.some((entry) => entry.graph === graph) || !probes.some((probe) => probe.graph === graph));
+  if (missing !== undefined) return `${missing} needs one entry in graphs and one in probes`;
+  for (const [key, text] of [['chance_codes', codes], ['afterstate_dim', afterstate]] as const) {
+    if (Number(text) > 0 !== (kind === 'stochastic')) return `${key} is ${text} in a ${kind} model`;
+  }
+  return trained === Number(steps) > 0 ? null : `trained is ${trained} with trained_steps ${steps}`;
+}
+
 export interface ModelDimensions {
-  readonly observation: number;
+  /** Dimensions of the input vector, slowest first. */
+  readonly observation: readonly number[];
   readonly hidden: number;
   readonly afterstate: number;
   readonly actions: number;
@@ -111,7 +134,7 @@ export interface ModelDimensions {
 }
 
 export function dimensionsOf(metadata: ModelMetadata): ModelDimensions {
-  const [observation] = z.tuple([z.number()]).parse(JSON.parse(metadata.obs_shape));
+  const observation = observationShape.parse(JSON.parse(metadata.obs_shape));
   const { bins } = z.object({ bins: z.number() }).parse(JSON.parse(metadata.value_support));
   return {
     observation,

@@ -2,7 +2,8 @@
  * ONNX files by hand: reading what the contract's checks look at, and writing graphs of plain operators.
  * Field numbers are those of onnx.proto (ModelProto, GraphProto, NodeProto, TensorProto, ValueInfoProto).
  */
-import { bytesOf, integerOf, MessageWriter, readFields, textOf } from './protobuf.ts';
+import { bytesOf, integerOf, MessageWriter, packedIntegers, readFields, textOf } from './protobuf.ts';
+import type { Field } from './protobuf.ts';
 
 export interface OnnxNode {
   readonly name: string;
@@ -12,10 +13,25 @@ export interface OnnxNode {
   readonly hasSubgraph: boolean;
 }
 
+/** A number is a fixed dimension, a text names one that may vary. */
+export type Dimension = number | string;
+
+/** An input or output, as the file declares it or the runtime reports it. */
+export interface TensorDescription {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: readonly Dimension[];
+}
+
 export interface OnnxFile {
   readonly opsets: readonly { readonly domain: string; readonly version: number }[];
   readonly metadata: ReadonlyMap<string, string>;
   readonly nodes: readonly OnnxNode[];
+  /** Without constants, which old files list among their inputs too. */
+  readonly inputs: readonly TensorDescription[];
+  readonly outputs: readonly TensorDescription[];
+  /** Numbers in the file's constants: weights, biases and tables. */
+  readonly constantCount: number;
   /** Names of tensors whose data lies in another file. */
   readonly externalTensors: readonly string[];
   /** Functions that the file defines for itself; operators could hide in them. */
@@ -26,16 +42,18 @@ export interface OnnxFile {
 export function readOnnxFile(bytes: Uint8Array): OnnxFile {
   const opsets: { domain: string; version: number }[] = [];
   const metadata = new Map<string, string>();
-  const nodes: OnnxNode[] = [];
-  const externalTensors: string[] = [];
+  const graph: GraphParts = { nodes: [], inputs: [], outputs: [], constants: new Map(), externalTensors: [] };
   let functionCount = 0;
   for (const field of readFields(bytes)) {
-    if (field.number === 7) readGraph(bytesOf(field), nodes, externalTensors);
+    if (field.number === 7) readGraph(bytesOf(field), graph);
     else if (field.number === 8) opsets.push(readOpset(bytesOf(field)));
     else if (field.number === 14) metadata.set(...readEntry(bytesOf(field)));
     else if (field.number === 25) functionCount += 1;
   }
-  return { opsets, metadata, nodes, externalTensors, functionCount };
+  const { nodes, outputs, constants, externalTensors } = graph;
+  const inputs = graph.inputs.filter(({ name }) => !constants.has(name));
+  const constantCount = [...constants.values()].reduce((sum, count) => sum + count, 0);
+  return { opsets, metadata, nodes, inputs, outputs, constantCount, externalTensors, functionCount };
 }
 
 function readOpset(bytes: Uint8Array): { domain: string; version: number } {
@@ -58,13 +76,58 @@ function readEntry(bytes: Uint8Array): [string, string] {
   return [key, value];
 }
 
-function readGraph(bytes: Uint8Array, nodes: OnnxNode[], externalTensors: string[]): void {
+interface GraphParts {
+  readonly nodes: OnnxNode[];
+  readonly inputs: TensorDescription[];
+  readonly outputs: TensorDescription[];
+  /** Name → how many numbers. */
+  readonly constants: Map<string, number>;
+  readonly externalTensors: string[];
+}
+
+function readGraph(bytes: Uint8Array, graph: GraphParts): void {
   for (const field of readFields(bytes)) {
-    if (field.number === 1) nodes.push(readNode(bytesOf(field), externalTensors));
-    else if (field.number === 5) readTensor(bytesOf(field), externalTensors);
+    if (field.number === 1) graph.nodes.push(readNode(bytesOf(field), graph.externalTensors));
+    else if (field.number === 5) graph.constants.set(...readTensor(bytesOf(field), graph.externalTensors));
+    else if (field.number === 11) graph.inputs.push(readValueInfo(bytesOf(field)));
+    else if (field.number === 12) graph.outputs.push(readValueInfo(bytesOf(field)));
     // Sparse initialisers carry tensors of their own; no graph of the contract has any.
-    else if (field.number === 15) externalTensors.push('sparse_initializer');
+    else if (field.number === 15) graph.externalTensors.push('sparse_initializer');
   }
+}
+
+/** ValueInfoProto → TypeProto → its tensor: element type, and a shape whose dimensions are numbers or names. */
+function readValueInfo(bytes: Uint8Array): TensorDescription {
+  let name = '';
+  let type = 'no tensor';
+  let shape: readonly Dimension[] = [];
+  for (const field of readFields(bytes)) {
+    if (field.number === 1) name = textOf(field);
+    else if (field.number === 2) {
+      for (const kind of readFields(bytesOf(field))) if (kind.number === 1) [type, shape] = readTensorType(bytesOf(kind));
+    }
+  }
+  return { name, type, shape };
+}
+
+function readTensorType(bytes: Uint8Array): [string, readonly Dimension[]] {
+  let type = 'undefined';
+  const shape: Dimension[] = [];
+  for (const field of readFields(bytes)) {
+    if (field.number === 1) type = ELEMENT_NAMES.get(integerOf(field)) ?? `element type ${integerOf(field)}`;
+    else if (field.number === 2) {
+      for (const dimension of readFields(bytesOf(field))) if (dimension.number === 1) shape.push(readDimension(bytesOf(dimension)));
+    }
+  }
+  return [type, shape];
+}
+
+function readDimension(bytes: Uint8Array): Dimension {
+  for (const field of readFields(bytes)) {
+    if (field.number === 1) return integerOf(field);
+    if (field.number === 2) return textOf(field);
+  }
+  return '?';
 }
 
 function readNode(bytes: Uint8Array, externalTensors: string[]): OnnxNode {
@@ -92,16 +155,23 @@ function readAttribute(bytes: Uint8Array, externalTensors: string[]): boolean {
   return hasGraph;
 }
 
-function readTensor(bytes: Uint8Array, externalTensors: string[]): void {
+/** Its name and how many numbers it has; a tensor without dimensions is one number. */
+function readTensor(bytes: Uint8Array, externalTensors: string[]): [string, number] {
   let name = '';
+  let count = 1;
   let external = false;
   for (const field of readFields(bytes)) {
-    if (field.number === 8) name = textOf(field);
+    if (field.number === 1) count *= dimensionsOf(field).reduce((product, dimension) => product * dimension, 1);
+    else if (field.number === 8) name = textOf(field);
     // external_data entries, or data_location = EXTERNAL.
     else if (field.number === 13 || (field.number === 14 && integerOf(field) === 1)) external = true;
   }
   if (external) externalTensors.push(name);
+  return [name, count];
 }
+
+/** One dimension, or several packed into one field as most writers do. */
+const dimensionsOf = (field: Field): readonly number[] => (field.value?.kind === 'bytes' ? packedIntegers(field.value.value) : [integerOf(field)]);
 
 const IR_VERSION = 8;
 const ELEMENT_FLOAT32 = 1;
@@ -111,8 +181,7 @@ const ATTRIBUTE_FLOAT = 1;
 const ATTRIBUTE_INTEGER = 2;
 
 export type ElementType = 'float32' | 'int32';
-/** A number is a fixed dimension, a text names one that may vary. */
-export type Dimension = number | string;
+const ELEMENT_NAMES: ReadonlyMap<number, string> = new Map([[ELEMENT_FLOAT32, 'float32'], [ELEMENT_INT32, 'int32'], [ELEMENT_INT64, 'int64'], [9, 'bool'], [10, 'float16'], [11, 'float64']]);
 
 /** Collects the parts of one graph in the order in which they were named, and writes it as a model file. */
 export class OnnxGraphWriter {

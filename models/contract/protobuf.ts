@@ -18,19 +18,24 @@ export interface Field {
   readonly value: WireValue | null;
 }
 
+function readVarint(bytes: Uint8Array, start: number): { readonly value: bigint; readonly end: number } {
+  let value = 0n;
+  for (let i = 0; i < VARINT_BYTES_MAX; i += 1) {
+    const byte = bytes[start + i];
+    if (byte === undefined) throw new ProtobufError(`byte ${start + i}: a number is cut off`);
+    value |= BigInt(byte & 0x7f) << BigInt(7 * i);
+    if (byte < 0x80) return { value: BigInt.asUintN(64, value), end: start + i + 1 };
+  }
+  throw new ProtobufError(`byte ${start + VARINT_BYTES_MAX}: a number runs over ${VARINT_BYTES_MAX} bytes`);
+}
+
 /** @throws ProtobufError while iterating, where the bytes end early or make no sense. */
 export function* readFields(bytes: Uint8Array): Generator<Field> {
   let offset = 0;
   const varint = (): bigint => {
-    let value = 0n;
-    for (let i = 0; i < VARINT_BYTES_MAX; i += 1) {
-      const byte = bytes[offset];
-      if (byte === undefined) throw new ProtobufError(`byte ${offset}: a number is cut off`);
-      offset += 1;
-      value |= BigInt(byte & 0x7f) << BigInt(7 * i);
-      if (byte < 0x80) return BigInt.asUintN(64, value);
-    }
-    throw new ProtobufError(`byte ${offset}: a number runs over ${VARINT_BYTES_MAX} bytes`);
+    const { value, end } = readVarint(bytes, offset);
+    offset = end;
+    return value;
   };
   const take = (length: number): Uint8Array => {
     if (offset + length > bytes.length) throw new ProtobufError(`byte ${offset}: a field of ${length} bytes is cut off`);
@@ -64,6 +69,17 @@ export function integerOf(field: Field): number {
   const value = Number(BigInt.asIntN(64, field.value.value));
   if (!Number.isSafeInteger(value)) throw new ProtobufError(`field ${field.number}: ${field.value.value} is out of range`);
   return value;
+}
+
+/** Whole numbers that stand one behind the other in one field. @throws ProtobufError where they are cut off or too large. */
+export function packedIntegers(bytes: Uint8Array): readonly number[] {
+  const values: number[] = [];
+  for (let offset = 0; offset < bytes.length;) {
+    const read = readVarint(bytes, offset);
+    values.push(integerOf({ number: values.length, value: { kind: 'integer', value: read.value } }));
+    offset = read.end;
+  }
+  return values;
 }
 
 /** @throws ProtobufError when the field is no UTF-8 text. */

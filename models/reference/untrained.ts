@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { ACTIONS } from '../../domain/policy.ts';
+import type { SearchKind } from '../../domain/policy.ts';
 import { signatureOf } from '../contract/checks.ts';
 import { ACTION_ORDER, CONTRACT, dimensionsOf } from '../contract/manifest.ts';
 import type { GraphName, ModelManifest, ModelMetadata, Probe } from '../contract/manifest.ts';
@@ -14,13 +15,15 @@ import { forward, writeNetwork } from './network.ts';
 import type { Dense, Head, Network } from './network.ts';
 
 export interface UntrainedOptions {
+  readonly kind: SearchKind;
   /** Width of every layer, of the hidden state and of the afterstate; even. */
   readonly hidden: number;
+  /** Of the stochastic kind; the deterministic one has none. */
   readonly chanceCodes: number;
   readonly seed: number;
 }
 
-export const UNTRAINED_DEFAULTS: UntrainedOptions = { hidden: 32, chanceCodes: 8, seed: 4 };
+export const UNTRAINED_DEFAULTS: UntrainedOptions = { kind: 'stochastic', hidden: 32, chanceCodes: 8, seed: 4 };
 
 export interface ModelFiles {
   readonly modelId: string;
@@ -110,7 +113,7 @@ function tuneToFeatures({ outputs, inputs, weights }: Dense): void {
   }
 }
 
-function networks({ hidden, chanceCodes, seed }: UntrainedOptions): ReadonlyMap<GraphName, Network> {
+function networks({ kind, hidden, chanceCodes, seed }: UntrainedOptions): ReadonlyMap<GraphName, Network> {
   const uniform = uniformFrom(seed);
   const pips = (name: string): Head => ({ name, layer: dense(uniform, hidden, 1, PIPS_GAIN), scalar: true });
   const logits = (name: string, outputs: number, gain: number, bias: readonly number[] = []): Head =>
@@ -118,38 +121,44 @@ function networks({ hidden, chanceCodes, seed }: UntrainedOptions): ReadonlyMap<
 
   const observed = oddTrunk(uniform, OBSERVATION, 0, hidden);
   tuneToFeatures(observed[0]);
-  return new Map<GraphName, Network>([
-    ['initial_inference', {
-      name: 'initial_inference', input: 'observation', inputLength: OBSERVATION, index: null, trunk: observed, stateName: 'hidden',
-      heads: [logits('policy_logits', ACTIONS.length, POLICY_GAIN, POLICY_BIAS), pips('value')],
-    }],
-    ['afterstate_inference', {
-      name: 'afterstate_inference', input: 'hidden', inputLength: hidden, index: { name: 'action', count: ACTIONS.length },
-      trunk: oddTrunk(uniform, hidden, ACTIONS.length, hidden), stateName: 'afterstate',
-      heads: [logits('chance_logits', chanceCodes, CHANCE_GAIN), pips('value')],
-    }],
-    ['chance_inference', {
-      name: 'chance_inference', input: 'afterstate', inputLength: hidden, index: { name: 'code', count: chanceCodes },
-      trunk: oddTrunk(uniform, hidden, chanceCodes, hidden), stateName: 'hidden',
-      heads: [pips('reward'), logits('policy_logits', ACTIONS.length, POLICY_GAIN, POLICY_BIAS), pips('value')],
-    }],
-  ]);
+  const initial: Network = {
+    name: 'initial_inference', input: 'observation', inputLength: OBSERVATION, index: null, trunk: observed, stateName: 'hidden',
+    heads: [logits('policy_logits', ACTIONS.length, POLICY_GAIN, POLICY_BIAS), pips('value')],
+  };
+  /** A network from one state to the next, which a bar's reward comes with. */
+  const step = (name: GraphName, input: string, index: NonNullable<Network['index']>, stateName: string): Network => ({
+    name, input, inputLength: hidden, index, trunk: oddTrunk(uniform, hidden, index.count, hidden), stateName,
+    heads: [pips('reward'), logits('policy_logits', ACTIONS.length, POLICY_GAIN, POLICY_BIAS), pips('value')],
+  });
+  const action = { name: 'action', count: ACTIONS.length };
+  if (kind === 'deterministic') return new Map([['initial_inference', initial], ['recurrent_inference', step('recurrent_inference', 'hidden', action, 'hidden_next')]]);
+  const afterstate: Network = {
+    name: 'afterstate_inference', input: 'hidden', inputLength: hidden, index: action,
+    trunk: oddTrunk(uniform, hidden, ACTIONS.length, hidden), stateName: 'afterstate',
+    heads: [logits('chance_logits', chanceCodes, CHANCE_GAIN), pips('value')],
+  };
+  const chance = step('chance_inference', 'afterstate', { name: 'code', count: chanceCodes }, 'hidden');
+  return new Map([['initial_inference', initial], ['afterstate_inference', afterstate], ['chance_inference', chance]]);
 }
 
-function metadataOf({ hidden, chanceCodes, seed }: UntrainedOptions): ModelMetadata {
+/** Its directory; with the seed behind it, its model id. */
+export const untrainedName = (kind: SearchKind, hidden: number): string => `untrained-${kind === 'stochastic' ? '' : `${kind}-`}h${hidden}`;
+
+function metadataOf({ kind, hidden, chanceCodes, seed }: UntrainedOptions): ModelMetadata {
+  const isStochastic = kind === 'stochastic';
   return {
     contract: CONTRACT,
-    kind: 'stochastic',
+    kind,
     model_version: '1',
-    model_id: `untrained-h${hidden}-s${seed}`,
+    model_id: `${untrainedName(kind, hidden)}-s${seed}`,
     git_commit: 'none',
     training_data_id: 'none',
     feature_set_id: 'swt-137',
     obs_shape: JSON.stringify([OBSERVATION]),
     action_order: ACTION_ORDER,
-    chance_codes: String(chanceCodes),
+    chance_codes: isStochastic ? String(chanceCodes) : '0',
     hidden_dim: String(hidden),
-    afterstate_dim: String(hidden),
+    afterstate_dim: isStochastic ? String(hidden) : '0',
     value_support: SCALAR_SUPPORT,
     reward_support: SCALAR_SUPPORT,
     value_transform: 'identity',
@@ -177,7 +186,7 @@ function probesOf(network: Network, graph: GraphName, metadata: ModelMetadata, u
   });
 }
 
-/** Builds the three graphs and their manifest. */
+/** Builds the graphs and their manifest. */
 export function untrainedModel(options: UntrainedOptions): ModelFiles {
   const metadata = metadataOf(options);
   const files = new Map<string, Uint8Array>();

@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import { z } from 'zod';
 import { fetchStatus, sendCommand } from '../../adapters/control/client.ts';
-import type { ControlCommand } from '../../adapters/control/protocol.ts';
+import type { ControlCommand, ModeVerb } from '../../adapters/control/protocol.ts';
 import { worstLoss } from '../../config/checks.ts';
 import { format } from '../../domain/money.ts';
 import type { ConfigOption } from './common.ts';
@@ -30,7 +30,7 @@ async function confirmed(question: string, yes: boolean): Promise<boolean> {
   }
 }
 
-export async function operate(verb: ControlCommand['verb'], options: OperatorOptions): Promise<number> {
+export async function operate(verb: ModeVerb, options: OperatorOptions): Promise<number> {
   const { config } = load(options);
   if (verb === 'arm') {
     const status = statusSchema.parse(await fetchStatus(config.control.socketPath));
@@ -41,7 +41,12 @@ export async function operate(verb: ControlCommand['verb'], options: OperatorOpt
       return 1;
     }
   }
-  const outcome = await sendCommand(config.control.socketPath, { verb, operator: options.operator, reason: options.reason });
+  return tell(options, { verb, operator: options.operator, reason: options.reason });
+}
+
+/** Sends one command to the daemon and says what came of it. @returns 1 when it was refused. */
+export async function tell(options: ConfigOption & { readonly json: boolean }, command: ControlCommand): Promise<number> {
+  const outcome = await sendCommand(load(options).config.control.socketPath, command);
   if (options.json) sayJson({ version: 1, ...outcome });
   else say(`${outcome.accepted ? 'ok' : 'refused'}: ${outcome.message} (mode ${outcome.mode})`);
   return outcome.accepted ? 0 : 1;

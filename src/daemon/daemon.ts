@@ -12,6 +12,7 @@ import { SystemClock, SystemTimers } from '../../adapters/clock/system.ts';
 import { createMetrics } from '../../adapters/control/metrics.ts';
 import type { MetricsRegistry } from '../../adapters/control/metrics.ts';
 import { startMonitorServer } from '../../adapters/control/monitor.ts';
+import type { ControlCommand } from '../../adapters/control/protocol.ts';
 import { startControlServer } from '../../adapters/control/server.ts';
 import { createOandaBroker } from '../../adapters/oanda/client.ts';
 import { openSqliteStore } from '../../adapters/sqlite/store.ts';
@@ -24,7 +25,7 @@ import type { RunFacts } from '../../domain/desk/inputs.ts';
 import type { DeskState } from '../../domain/desk/state.ts';
 import type { EventStore } from '../../domain/log.ts';
 import { StoreError } from '../../domain/log.ts';
-import type { CommandResult, OperatorCommand } from '../../domain/safety.ts';
+import type { CommandResult } from '../../domain/safety.ts';
 import { ALL_PROJECTIONS } from '../../projections/index.ts';
 import { deskSettings } from '../desk-settings.ts';
 import { liveLaneOf, performWith } from './effects.ts';
@@ -32,7 +33,7 @@ import { keepFeed } from './feeds.ts';
 import { Journal } from './journal.ts';
 import { LockstepDriver } from './lockstep.ts';
 import { observeWith } from './observers.ts';
-import { loadPolicy } from './policy.ts';
+import { loadPolicy, PolicySeat } from './policy.ts';
 import { recoverDesk } from './recovery.ts';
 import { EXIT, Runtime } from './runtime.ts';
 import { readinessOf, statusOf } from './status.ts';
@@ -121,7 +122,8 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
     logger.fatal({ check: loading.check, detail: loading.detail }, 'the model was refused');
     return EXIT.config;
   }
-  const { policy, evaluator } = loading;
+  const seat = new PolicySeat(config.policy, loading);
+  const { policy } = seat;
   const settings = deskSettings(config, await broker.instruments(), policy.windowBars);
   const journal = new Journal({ ...journalParts, modelHash: policy.modelHash });
   const metrics = createMetrics({ clock: time.clock, build, configHash, modelLabel: policy.modelLabel, accountCurrency: config.broker.accountCurrency });
@@ -138,7 +140,7 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
     journal,
     clock: time.clock,
     timers: time.timers,
-    perform: performWith({ broker, clock: time.clock, policy, evaluator, connectFeeds, reply: (commandId, result) => replies.get(commandId)?.(result) }),
+    perform: performWith({ broker, clock: time.clock, seat, connectFeeds, reply: (commandId, result) => replies.get(commandId)?.(result) }),
     laneOf: time.lockstep === null ? liveLaneOf : () => 'all',
     observed: observe,
   });
@@ -167,7 +169,7 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
     for (const feed of feeds) feed.unsubscribe();
     runtime.close();
     await stopServers();
-    await evaluator?.close();
+    await seat.close();
   }
 }
 
@@ -176,12 +178,12 @@ type Replies = Map<number, (result: Omit<CommandResult, 'events'>) => void>;
 async function startServers(config: Config, runtime: Runtime, replies: Replies, metrics: MetricsRegistry, time: Timekeeping, logger: Logger): Promise<() => Promise<void>> {
   let commands = 0;
   const onFault = (fault: Error): void => logger.error({ detail: fault.message }, 'control plane');
-  const command = async (spoken: OperatorCommand): Promise<{ accepted: boolean; message: string; mode: DeskState['safety']['mode'] }> => {
+  const command = async (spoken: ControlCommand): Promise<{ accepted: boolean; message: string; mode: DeskState['safety']['mode'] }> => {
     commands += 1;
     const commandId = commands;
     const result = await new Promise<Omit<CommandResult, 'events'>>((resolve) => {
       replies.set(commandId, resolve);
-      runtime.submit({ kind: 'operator', commandId, command: spoken });
+      runtime.submit(spoken.verb === 'swap-model' ? { kind: 'swapModel', commandId, command: spoken } : { kind: 'operator', commandId, command: spoken });
     });
     replies.delete(commandId);
     return { ...result, mode: runtime.state.safety.mode };

@@ -1,5 +1,6 @@
 /** Driving a policy's deliberation with real networks: one evaluation asked for, one supplied, until it ends. */
 import type { PolicyOutcome } from '../../domain/desk/inputs.ts';
+import { NonFiniteError } from '../../domain/policy.ts';
 import type { Evaluator, Observation, Policy } from '../../domain/policy.ts';
 
 /** Far above any configured number of simulations; a policy that asks on is broken. */
@@ -17,6 +18,7 @@ export async function deliberate(policy: Policy, evaluator: Evaluator | null, ob
     }
     return { kind: 'failure', detail: `policy ${policy.name} asked for more than ${EVALUATIONS_MAX} evaluations` };
   } catch (error) {
+    if (error instanceof NonFiniteError) return { kind: 'nonFinite', detail: error.message };
     return { kind: 'failure', detail: error instanceof Error ? error.message : String(error) };
   }
 }

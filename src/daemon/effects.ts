@@ -4,16 +4,15 @@ import { BrokerReadError } from '../../domain/broker.ts';
 import type { Answer, Effect, Read } from '../../domain/desk/inputs.ts';
 import { lastLook } from '../../domain/desk/orders.ts';
 import type { Clock } from '../../domain/clock.ts';
-import type { Evaluator, Policy } from '../../domain/policy.ts';
 import type { CommandResult } from '../../domain/safety.ts';
 import { deliberate } from './deliberation.ts';
+import type { PolicySeat } from './policy.ts';
 import type { Runtime } from './runtime.ts';
 
 export interface EffectParts {
   readonly broker: Broker;
   readonly clock: Clock;
-  readonly policy: Policy;
-  readonly evaluator: Evaluator | null;
+  readonly seat: PolicySeat;
   /** Opens both streams; resolves when both stand or, live, when the attempt is under way. */
   readonly connectFeeds: (runtime: Runtime) => Promise<void>;
   readonly reply: (commandId: number, result: Omit<CommandResult, 'events'>) => void;
@@ -28,6 +27,9 @@ export function liveLaneOf(effect: Running): string {
       return effect.read.what;
     case 'dispatch':
       return effect.request.method === 'POST' ? 'open' : 'close';
+    // Between two decisions: after the one under way, before the next one.
+    case 'adoptModel':
+      return 'consult';
     default:
       return effect.kind;
   }
@@ -42,9 +44,13 @@ export const performWith = (parts: EffectParts) => async (effect: Running, runti
     case 'read':
       return read(parts.broker, effect.read, runtime);
     case 'consult': {
-      const outcome = await deliberate(parts.policy, parts.evaluator, effect.consultation.observation);
+      const outcome = await deliberate(parts.seat.policy, parts.seat.evaluator, effect.consultation.observation);
       return runtime.submit({ kind: 'advice', consultation: effect.consultation, outcome });
     }
+    case 'verifyModel':
+      return runtime.submit({ kind: 'modelVerified', verdict: await parts.seat.verify(effect.directory) });
+    case 'adoptModel':
+      return runtime.submit({ kind: 'modelAdopted', model: await parts.seat.adopt() });
     case 'dispatch': {
       const denial = lastLook(runtime.state, effect.clientOrderId, parts.clock.now());
       if (denial !== null) return runtime.submit({ kind: 'dispatchDenied', clientOrderId: effect.clientOrderId, ...denial });

@@ -29,10 +29,12 @@ export class Journal {
   #epoch = 0;
   #runId = 'none';
   #clockOffsetMs = 0;
+  #modelHash: string;
 
   constructor(options: JournalOptions) {
     this.#options = options;
     this.#sequence = options.head.sequence;
+    this.#modelHash = options.modelHash;
     this.#revisions = new Map(options.head.streams.map((stream) => [stream.stream, stream.revision]));
   }
 
@@ -68,13 +70,14 @@ export class Journal {
   /** @throws EventFormatError for a fact that the catalogue would refuse when it is read back. */
   #draft(emission: Emission, stream: StreamName, previousId: string | null): EventDraft {
     const { event } = emission;
-    const { clock, accountId, deployment, build, configHash, modelHash } = this.#options;
+    const { clock, accountId, deployment, build, configHash } = this.#options;
     const now = clock.now();
     if (event.type === 'DaemonStarted') {
       this.#epoch = event.data.epoch;
       this.#runId = derivedId('run', accountId, deployment, String(event.data.epoch), formatInstant(now));
     }
     if (event.type === 'EpochRaised') this.#epoch = event.data.epoch;
+    if (event.type === 'ModelSwapped') this.#modelHash = event.data.modelHash;
     const data = parseEvent(event.type, CATALOGUE[event.type].version, event.data, `an event on its way to ${stream}`).data;
     this.#sequence += 1;
     return {
@@ -95,7 +98,7 @@ export class Journal {
         epoch: this.#epoch,
         build,
         configHash,
-        modelHash,
+        modelHash: this.#modelHash,
       },
     };
   }

@@ -31,6 +31,7 @@ function count(metrics: Metrics, { event, occurredAt }: Emission): void {
   metrics.eventRecorded(event.type);
   const outcome = orderOutcome(event);
   if (outcome !== null) metrics.orderEnded(outcome);
+  if (event.type === 'ModelSwapped') metrics.modelChanged(event.data.modelLabel);
   if (event.type === 'OrderDenied') metrics.orderDenied(event.data.guard);
   if (event.type === 'MarketBarClosed') metrics.barClosed(event.data.instrument, barEnd(parseInstant(event.data.start)));
   if (event.type === 'ReconciliationCompleted') metrics.reconciled(event.data, occurredAt);
@@ -76,6 +77,10 @@ function logEvent(logger: Logger, { event, correlationId, actor }: Emission): vo
     case 'TradingDisarmed':
     case 'TradingResumed':
       return logger.warn({ ...line, operator: event.data.operator, reason: event.data.reason }, 'operator');
+    case 'ModelSwapped':
+      return logger.warn({ ...line, operator: event.data.operator, reason: event.data.reason, model: event.data.modelLabel, modelHash: event.data.modelHash }, 'model swapped');
+    case 'ModelRejected':
+      return logger.error({ ...line, check: event.data.check, detail: event.data.detail }, 'model refused');
     case 'DaemonStarted':
       return logger.info({ ...line, epoch: event.data.epoch, previousRun: event.data.previousRun, model: event.data.modelLabel, build: event.data.build }, 'daemon started');
     case 'TradingObserving':

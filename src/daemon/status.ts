@@ -4,6 +4,7 @@ import { unsoundness } from '../../domain/desk/orders.ts';
 import { dayLossNow, unrealisedAtBars } from '../../domain/desk/marks.ts';
 import type { Book, DeskState } from '../../domain/desk/state.ts';
 import { ourOpenTrade } from '../../domain/desk/state.ts';
+import { actionEntropyBits, holdShare } from '../../domain/health.ts';
 import { barEnd } from '../../domain/market.ts';
 import { netUnits } from '../../domain/ledger.ts';
 import { absolute, format, subtract } from '../../domain/money.ts';
@@ -83,6 +84,8 @@ function instrumentStatus(state: DeskState, book: Book, now: Instant): Json {
     lastBarEnd: lastBarStart === null ? null : formatInstant(barEnd(lastBarStart)),
     windowBars: `${book.market.midCloses.length} of ${state.settings.windowBars}`,
     decisions: book.trading.decisions,
+    holdShare: holdShare(book.health, state.settings.health),
+    actionEntropyBits: actionEntropyBits(book.health, state.settings.health),
     workingOrders: workingOrders(book.trading).map((order) => ({ clientOrderId: order.clientOrderId, leg: order.leg, status: order.status })),
   };
 }

@@ -17,6 +17,7 @@ import type { BenchRow } from './bench-row.ts';
 
 const SIMULATIONS = 15;
 const HIDDEN = 256;
+const PUCT = { algorithm: 'puct', pbCInit: 1.25, pbCBase: 19_652 } as const;
 const WINDOW = Float64Array.from({ length: 256 }, (_, i) => 1.1 + 1e-4 * Math.sin(i * i * 0.37) + 1e-6 * i);
 const OBSERVATION: Observation = {
   at: instantOf(0), midCloses: WINDOW, barStarts: WINDOW.map((_, i) => i * 60_000), position: { side: 1, netPips: 3, barsSinceEntry: 12, peakPips: 8, drawdownPipsMax: 5 },
@@ -58,7 +59,7 @@ async function loadWide(): Promise<LoadedModel> {
   const directory = mkdtempSync(join(tmpdir(), 'bench-model-'));
   try {
     for (const [name, bytes] of untrainedModel({ ...UNTRAINED_DEFAULTS, hidden: HIDDEN }).files) writeFileSync(join(directory, name), bytes);
-    const model = await loadOnnxModel(directory, { featureSetId: 'swt-137', observationLength: 137, discount: 0.997, simulations: SIMULATIONS, decisionBudgetMs: 1_000 });
+    const model = await loadOnnxModel(directory, { featureSetId: 'swt-137', observationShape: [137], discount: 0.997, simulations: SIMULATIONS, decisionBudgetMs: 1_000 });
     if (!model.ok) throw new Error(`the bench's own model was turned away by ${model.check}: ${model.detail}`);
     return model;
   } finally {
@@ -69,7 +70,7 @@ async function loadWide(): Promise<LoadedModel> {
 async function decisionRows(): Promise<BenchRow[]> {
   const model = await loadWide();
   const features = createSwt137();
-  const policy = createPolicy({ kind: 'muzero', simulations: SIMULATIONS, discount: 0.997, minConfidence: 0.35, pbCInit: 1.25 }, model);
+  const policy = createPolicy({ kind: 'muzero', simulations: SIMULATIONS, discount: 0.997, minConfidence: 0.35, temperature: 0, seed: 0, selection: PUCT }, model);
   const leaves: LeafRequest[] = [];
   const heads: Heads[] = [];
   const decide = async (): Promise<void> => {
@@ -93,7 +94,7 @@ async function decisionRows(): Promise<BenchRow[]> {
   const medians = await interleavedMediansMs({
     networks,
     trees: repeated(trees, () => {
-      const search = createSearch({ kind: 'stochastic', actions: 4, chanceCodes: model.chanceCodes, simulations: SIMULATIONS, discount: 0.997, pbCInit: 1.25 }, OBSERVATION.mask);
+      const search = createSearch({ kind: 'stochastic', actions: 4, chanceCodes: model.chanceCodes, simulations: SIMULATIONS, discount: 0.997, selection: { ...PUCT, rootNoise: null } }, OBSERVATION.mask);
       for (const answer of recordedHeads) search.supply(answer);
     }),
     reference: async () => {

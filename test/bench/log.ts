@@ -48,10 +48,12 @@ function minute(index: number): readonly [Story, Story] {
       event: {
         type: 'DecisionMade',
         data: {
-          decisionId: idOf(index), instrument: 'EUR_USD', barStart: start, mode: 'ARMED', policy: 'muzero', featureSetId: 'wst-1', modelLabel: 'reference (untrained)', inputHash: DIGEST,
+          decisionId: idOf(index), instrument: 'EUR_USD', barStart: start, mode: 'ARMED', policy: 'muzero', featureSetId: 'wst-1', modelLabel: 'reference (untrained)', modelHash: DIGEST, inputHash: DIGEST,
           mask: [true, true, true, false], action: index % 9 === 0 ? 'BUY' : 'HOLD', rule: 'argmax', lastTransactionId: String(index), position: { side: 0, netPips: '0', barsSinceEntry: 0, peakPips: '0', drawdownPipsMax: '0', shadow: false },
           search: {
-            simulations: 15, discount: '0.997', priors: ['0.31', '0.24', '0.25', '0.2'], visits: [6, 4, 3, 2], q: ['0.12', '-0.3', '0.05', '0'], rawRootValue: '0.08', searchRootValue: '0.11',
+            simulations: 15, discount: '0.997',
+            settings: { kind: 'stochastic', chanceCodes: 8, minConfidence: '0.35', temperature: '0', selection: { algorithm: 'puct', pbCInit: '1.25', pbCBase: '19652' } },
+            priors: ['0.31', '0.24', '0.25', '0.2'], visits: [6, 4, 3, 2], q: ['0.12', '-0.3', '0.05', '0'], rawRootValue: '0.08', searchRootValue: '0.11', improvedPolicy: null, noise: null,
             headsBase64: Buffer.alloc(720, index % 251).toString('base64'),
           },
           draw: null,

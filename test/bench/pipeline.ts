@@ -131,7 +131,7 @@ async function reference(directory: string, modelDirectory: string, rounds: Roun
     decisionIndex: 0,
   };
   const input = features.compute(observation);
-  const model = await loadOnnxModel(modelDirectory, { featureSetId: features.id, observationLength: features.length, discount: 0.997, simulations: SIMULATIONS, decisionBudgetMs: 5_000 });
+  const model = await loadOnnxModel(modelDirectory, { featureSetId: features.id, observationShape: [features.length], discount: 0.997, simulations: SIMULATIONS, decisionBudgetMs: 5_000 });
   if (!model.ok || !(input instanceof Float32Array)) throw new Error('the bench model or its input was refused');
   const networks = async (): Promise<void> => {
     let hidden = (await model.evaluator.evaluate({ kind: 'initial', observation: input })).state;

@@ -157,6 +157,16 @@ describe('the environment', () => {
     expect(load(text, { RECKONER_POLICY_KIND: 'random', RECKONER_POLICY_SEED: '7' }).config.policy).toEqual({ kind: 'random', seed: 7, holdShare: 0.9 });
   });
 
+  test('fills in how a search looks and chooses, by either rule, and refuses a temperature beside gumbel', () => {
+    const text = MINIMAL.replace('kind: hold', 'kind: muzero\n  modelDirectory: /m');
+    const common = { kind: 'muzero', modelDirectory: '/m', featureSetId: 'swt-137', simulations: 15, discount: 0.997, minConfidence: 0.35, temperature: 0, seed: 0 };
+    expect(load(text).config.policy).toEqual({ ...common, selection: { algorithm: 'puct', pbCInit: 1.25, pbCBase: 19_652 } });
+    const gumbel = text.replace('modelDirectory: /m', 'modelDirectory: /m\n  algorithm: gumbel\n  gumbel:\n    scale: 0.5');
+    expect(load(gumbel).config.policy).toEqual({ ...common, selection: { algorithm: 'gumbel', consideredActionsMax: 16, maxVisitInit: 50, valueScale: 0.1, scale: 0.5 } });
+    expect(load(text, { RECKONER_POLICY_TEMPERATURE: '0.5' }).config.policy).toMatchObject({ temperature: 0.5 });
+    expect(() => load(gumbel, { RECKONER_POLICY_TEMPERATURE: '0.5' })).toThrow(/policy.temperature.*0.5 is for puct/s);
+  });
+
   test('has one variable for each key and never the same for two', () => {
     const names = schemaKeys().map(({ path }) => path.join('_').replaceAll(/([A-Z])/g, '_$1').toUpperCase());
     expect(new Set(names).size).toBe(names.length);
@@ -195,7 +205,9 @@ describe('the example profiles', () => {
     const full = load(uncommented);
     expect(full.config).toEqual(given);
     const shown = new Set(full.values.filter(({ source }) => source === 'file').map(({ path }) => path.replaceAll(/\.\d+(?=\.)/g, '.*')));
-    const otherPolicies = ['policy.modelDirectory', 'policy.simulations', 'policy.discount', 'policy.minConfidence', 'policy.pbCInit', 'policy.seed', 'policy.holdShare'];
+    const search = ['modelDirectory', 'featureSetId', 'algorithm', 'simulations', 'discount', 'minConfidence', 'temperature', 'seed', 'pbCInit', 'pbCBase', 'gumbel.consideredActionsMax', 'gumbel.maxVisitInit', 'gumbel.valueScale', 'gumbel.scale'];
+    for (const key of search) expect(text).toContain(`${key} (`);
+    const otherPolicies = [...search, 'holdShare'].map((key) => `policy.${key}`);
     expect(schemaKeys().map(({ path }) => path.join('.')).filter((path) => !shown.has(path))).toEqual(otherPolicies);
   });
 

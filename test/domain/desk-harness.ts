@@ -36,6 +36,9 @@ export class DeskHarness {
   readonly shutdowns: Extract<Effect, { readonly kind: 'shutdown' }>[] = [];
   readonly reads: Read[] = [];
   dispatches: Dispatch[] = [];
+  /** Directories of models that the desk wants verified, and how often it wants one to take over. */
+  readonly verifications: string[] = [];
+  adoptions = 0;
   consultations: Consultation[] = [];
   timers = new Map<string, Instant>();
   state: DeskState;
@@ -218,6 +221,12 @@ export class DeskHarness {
         return;
       case 'dispatch':
         this.dispatches.push(effect);
+        return;
+      case 'verifyModel':
+        this.verifications.push(effect.directory);
+        return;
+      case 'adoptModel':
+        this.adoptions += 1;
         return;
       case 'wake':
         this.timers.set(effect.key, effect.at);

@@ -98,10 +98,10 @@ describe('the catalogue of events', () => {
       trading: ['DecisionMade', 'DecisionSkipped', 'OrderAbandoned', 'OrderAccepted', 'OrderCancelled', 'OrderDenied', 'OrderFilled', 'OrderIntended', 'OrderOutcomeUnknown', 'OrderRejected', 'OrderSubmitted', 'PositionAdjusted'],
       reconciliation: ['DiscrepancyDetected', 'ReconciliationCompleted'],
       safety: ['ControlAccess', 'TradingArmed', 'TradingDisarmed', 'TradingHalted', 'TradingObserving', 'TradingReducing', 'TradingResumed'],
-      daemon: ['AlertRaised', 'DaemonStarted', 'DaemonStopped', 'EpochRaised', 'FeedConnected', 'FeedDisconnected', 'ModelLoaded', 'ModelRejected'],
+      daemon: ['AlertRaised', 'DaemonStarted', 'DaemonStopped', 'EpochRaised', 'FeedConnected', 'FeedDisconnected', 'ModelLoaded', 'ModelRejected', 'ModelSwapped'],
     };
+    const raised: { readonly [type: string]: number } = { DecisionMade: 2, DecisionSkipped: 2 };
     const known = Object.entries(CATALOGUE).map(([type, { category, version }]) => `${category} ${type} ${version}`);
-    const raised: { readonly [type: string]: number } = { DecisionSkipped: 2 };
     expect(known).toEqual(expect.arrayContaining(Object.entries(kept).flatMap(([category, types]) => types.map((type) => `${category} ${type} ${raised[type] ?? 1}`))));
   });
 

@@ -42,6 +42,7 @@ export const SETTINGS: DeskSettings = {
   quietPeriodMs: 120_000,
   lateFillBars: 1,
   safety: LIMITS,
+  health: { decisionsWindow: 1_000, holdShareMax: 0.999, actionEntropyBitsMin: 0.01 },
   reconciliationIntervalMs: 60_000,
   restart: { downMsMax: 300_000, crashesPerHourMax: 3 },
   worstLoss: money('26'),

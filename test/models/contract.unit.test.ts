@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkBounds, checkMetadata, checkNodes, checkProbe, checkSameBits, checkSignature, graphEntry, signatureOf } from '../../models/contract/checks.ts';
-import { dimensionsOf, GRAPHS, modelLabelOf, readManifest } from '../../models/contract/manifest.ts';
+import { dimensionsOf, graphsOf, modelLabelOf, readManifest } from '../../models/contract/manifest.ts';
 import type { ModelManifest } from '../../models/contract/manifest.ts';
 import { OnnxGraphWriter, readOnnxFile } from '../../models/contract/onnx-file.ts';
 import { integerOf, MessageWriter, ProtobufError, readFields, textOf } from '../../models/contract/protobuf.ts';
-import { UNTRAINED_DEFAULTS, untrainedModel } from '../../models/reference/untrained.ts';
+import { UNTRAINED_DEFAULTS, untrainedModel, untrainedName } from '../../models/reference/untrained.ts';
 
-const COMMITTED = join(import.meta.dirname, '..', '..', 'models', 'reference', 'untrained-h32');
+const REFERENCE = join(import.meta.dirname, '..', '..', 'models', 'reference');
 const { files, modelId } = untrainedModel(UNTRAINED_DEFAULTS);
 const manifestBytes = files.get('model.json')!;
 
@@ -23,10 +23,19 @@ const manifest = manifestOf(manifestBytes);
 const dimensions = dimensionsOf(manifest);
 const initial = readOnnxFile(files.get('initial_inference.onnx')!);
 
-describe('the committed reference model', () => {
-  test('is what the seed gives, byte for byte', () => {
-    expect(readdirSync(COMMITTED).toSorted()).toEqual([...files.keys()].toSorted());
-    for (const [name, bytes] of files) expect(Buffer.compare(readFileSync(join(COMMITTED, name)), bytes), name).toBe(0);
+describe('the committed reference models', () => {
+  test.each(['stochastic', 'deterministic'] as const)('are what the seed gives, byte for byte: the %s one', (kind) => {
+    const directory = join(REFERENCE, untrainedName(kind, 32));
+    const made = untrainedModel({ ...UNTRAINED_DEFAULTS, kind }).files;
+    expect(readdirSync(directory).toSorted()).toEqual([...made.keys()].toSorted());
+    for (const [name, bytes] of made) expect(Buffer.compare(readFileSync(join(directory, name)), bytes), name).toBe(0);
+  });
+
+  test('without chance nodes have no codes and no afterstates, and say that they were never trained', () => {
+    const deterministic = manifestOf(untrainedModel({ ...UNTRAINED_DEFAULTS, kind: 'deterministic' }).files.get('model.json')!);
+    expect(deterministic).toMatchObject({ kind: 'deterministic', chance_codes: '0', afterstate_dim: '0', trained: false });
+    expect(deterministic.graphs.map(({ graph }) => graph)).toEqual(graphsOf('deterministic'));
+    expect(modelLabelOf(deterministic)).toBe('untrained-deterministic-h32-s4');
   });
 
   test('is small, and says that it was never trained', () => {
@@ -141,8 +150,8 @@ describe('the manifest', () => {
   };
 
   test('gives the dimensions that the graphs must have', () => {
-    expect(dimensions).toEqual({ observation: 137, hidden: 32, afterstate: 32, actions: 4, chanceCodes: 8, valueBins: 1 });
-    for (const graph of GRAPHS) {
+    expect(dimensions).toEqual({ observation: [137], hidden: 32, afterstate: 32, actions: 4, chanceCodes: 8, valueBins: 1 });
+    for (const graph of graphsOf('stochastic')) {
       const bytes = files.get(graphEntry(manifest, graph).file)!;
       expect(createHash('sha256').update(bytes).digest('hex')).toBe(graphEntry(manifest, graph).sha256);
     }
@@ -150,8 +159,14 @@ describe('the manifest', () => {
 
   test('is refused with the key that is wrong', () => {
     expect(changed((raw) => { raw['contract'] = 'smz-onnx/2'; })).toMatchObject({ ok: false, detail: expect.stringContaining('contract') as string });
-    expect(changed((raw) => { raw['kind'] = 'deterministic'; })).toMatchObject({ ok: false, detail: expect.stringContaining('kind') as string });
+    expect(changed((raw) => { raw['kind'] = 'other'; })).toMatchObject({ ok: false, detail: expect.stringContaining('kind') as string });
+    expect(changed((raw) => { raw['kind'] = 'deterministic'; })).toMatchObject({ ok: false, detail: 'model.json: afterstate_inference is no graph of a deterministic model' });
+    expect(changed((raw) => { raw['graphs'] = [...(raw['graphs'] as unknown[]), (raw['graphs'] as unknown[])[0]]; })).toMatchObject({ ok: false, detail: 'model.json: 4 entries in graphs for the 3 graphs of a stochastic model' });
+    expect(changed((raw) => { raw['chance_codes'] = '0'; })).toMatchObject({ ok: false, detail: 'model.json: chance_codes is 0 in a stochastic model' });
+    expect(changed((raw) => { raw['afterstate_dim'] = '0'; })).toMatchObject({ ok: false, detail: 'model.json: afterstate_dim is 0 in a stochastic model' });
     expect(changed((raw) => { raw['action_order'] = 'BUY,HOLD,SELL,CLOSE'; })).toMatchObject({ ok: false, detail: expect.stringContaining('action_order') as string });
+    expect(changed((raw) => { raw['obs_shape'] = '[4,4,4,4]'; })).toMatchObject({ ok: false, detail: expect.stringContaining('obs_shape') as string });
+    expect(changed((raw) => { raw['obs_shape'] = '[32,15]'; })).toMatchObject({ ok: true });
     expect(changed((raw) => { raw['obs_shape'] = '137'; })).toMatchObject({ ok: false, detail: expect.stringContaining('obs_shape') as string });
     expect(changed((raw) => { raw['trained'] = true; })).toMatchObject({ ok: false, detail: expect.stringContaining('trained_steps 0') as string });
     expect(changed((raw) => { raw['surprise'] = 1; })).toMatchObject({ ok: false });

@@ -2,16 +2,17 @@ import fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { ACTIONS } from '../../domain/policy.ts';
-import type { ActionMask, Heads, LeafRequest, Observation, Policy, PositionView } from '../../domain/policy.ts';
+import type { ActionMask, Heads, LeafRequest, Observation, Policy, PositionView, SearchSettings } from '../../domain/policy.ts';
 import { instantOf } from '../../domain/time.ts';
 import { BaselineError, createBaseline } from '../../models/baselines.ts';
 import { createSwt137 } from '../../models/features/swt-137.ts';
 import { createMuZeroPolicy } from '../../models/muzero.ts';
 import { createPolicy, PolicyError } from '../../models/registry.ts';
-import { unpackHeads } from '../../models/search/record.ts';
-import { SearchError } from '../../models/search/tree.ts';
+import { DRAW_RANGE } from '../../models/draws.ts';
+import { searchAgain, unpackHeads } from '../../models/search/record.ts';
+import { SearchError } from '../../models/search/options.ts';
 import { drive, proposed } from './drive.ts';
-import { mix, tableAfterstate, tableChance, tableRoot } from './table-model.ts';
+import { mix, tableAfterstate, tableChance, tableNext, tableRoot } from './table-model.ts';
 
 const ALL: ActionMask = [true, true, true, true];
 const side = (value: -1 | 0 | 1): PositionView => ({ side: value, netPips: 0, barsSinceEntry: 0, peakPips: 0, drawdownPipsMax: 0 });
@@ -27,14 +28,18 @@ const decide = (policy: Policy, observation: Observation): string => proposed(dr
 
 describe('the MuZero policy', () => {
   const options = {
-    features: createSwt137(), modelHash: 'ab'.repeat(32), modelLabel: 'table', chanceCodes: 5, simulations: 15, discount: 0.997,
-  };
+    features: createSwt137(), modelHash: 'ab'.repeat(32), modelLabel: 'table', seed: 9,
+    settings: { kind: 'stochastic', chanceCodes: 5, simulations: 15, discount: 0.997, minConfidence: 0.35, temperature: 0, selection: { algorithm: 'puct', pbCInit: 1.25, pbCBase: 19_652 } },
+  } as const;
+  const withSettings = (change: Partial<SearchSettings>): Policy => createMuZeroPolicy({ ...options, settings: { ...options.settings, ...change } });
+  const GUMBEL = { algorithm: 'gumbel', consideredActionsMax: 16, maxVisitInit: 50, valueScale: 0.1, scale: 0 } as const;
   const policy = createMuZeroPolicy(options);
   const table = { seed: 11, A: 4, C: 5, V: 50, R: 10 };
   const answer = (leaf: LeafRequest): Heads => {
     switch (leaf.kind) {
       case 'initial': return tableRoot({ ...table, seed: mix(1, Math.round(leaf.observation[3]! * 1e6)) });
       case 'afterstate': return tableAfterstate(table, leaf.hidden, leaf.action);
+      case 'recurrent': return tableNext(table, leaf.hidden, leaf.action);
       case 'chance': return tableChance(table, leaf.afterstate, leaf.code);
     }
   };
@@ -66,6 +71,62 @@ describe('the MuZero policy', () => {
     }), { numRuns: 50 });
   });
 
+  test('without chance nodes asks for one network behind the root alone', () => {
+    const kinds = new Set<string>();
+    const { search, rule } = proposed(drive(withSettings({ kind: 'deterministic', chanceCodes: 0, minConfidence: 0 }).deliberate(observe(wave())), (leaf) => {
+      kinds.add(leaf.kind);
+      return answer(leaf);
+    }));
+    expect([...kinds]).toEqual(['initial', 'recurrent']);
+    expect([rule, search?.settings.kind, search?.improvedPolicy, search?.noise]).toEqual(['argmax', 'deterministic', null, null]);
+  });
+
+  test('by Gumbel\'s rule measures its confidence on the improved policy, and draws nothing at scale 0', () => {
+    const { search, rule, action, draw } = proposed(drive(withSettings({ selection: GUMBEL, minConfidence: 0 }).deliberate(observe(wave())), answer));
+    expect([rule, draw, search?.noise]).toEqual(['gumbel', null, null]);
+    expect(search?.visits.toSorted((left, right) => right - left)).toEqual([7, 6, 1, 1]);
+    const share = search!.improvedPolicy![ACTIONS.indexOf(action)]!;
+    const at = (minConfidence: number): string => proposed(drive(withSettings({ selection: GUMBEL, minConfidence }).deliberate(observe(wave())), answer)).rule;
+    expect([at(share), at(share + 1e-9)]).toEqual(['gumbel', 'minConfidence']);
+  });
+
+  test('draws Gumbel numbers from the seed and the count of decisions, and logs them', () => {
+    const noisy = withSettings({ selection: { ...GUMBEL, scale: 2 } });
+    const at = (decisionIndex: number): ReturnType<typeof proposed> => proposed(drive(noisy.deliberate(observe(wave(), { decisionIndex })), answer));
+    const first = at(7);
+    expect(at(7)).toEqual(first);
+    expect(at(8).search!.noise).not.toEqual(first.search!.noise);
+    expect(first.search!.noise).toHaveLength(4);
+    expect(first.draw).toMatchObject({ seed: 9, counter: 7 });
+    expect(first.search!.noise![0]).toBe(2 * -Math.log(-Math.log((first.draw!.value + 0.5) / DRAW_RANGE)));
+    expect(new Set(first.search!.noise).size).toBe(4);
+  });
+
+  test('above temperature 0 draws its action from the seed and the count of decisions, and logs the draw', () => {
+    const warm = withSettings({ temperature: 1, minConfidence: 0 });
+    const at = (decisionIndex: number): ReturnType<typeof proposed> => proposed(drive(warm.deliberate(observe(wave(), { decisionIndex })), answer));
+    expect(at(3)).toEqual(at(3));
+    expect(at(3)).toMatchObject({ rule: 'draw', draw: { seed: 9, counter: 3 } });
+    const visits = at(0).search!.visits;
+    const counts = ACTIONS.map(() => 0);
+    for (let index = 0; index < 1_500; index += 1) counts[ACTIONS.indexOf(at(index).action)]! += 1;
+    counts.forEach((count, i) => expect(Math.abs(count / 1_500 - visits[i]! / 15)).toBeLessThan(0.04));
+  });
+
+  test.each<[string, Partial<SearchSettings>]>([
+    ['pUCT', {}], ['pUCT with a draw', { temperature: 0.7 }], ['Gumbel', { selection: GUMBEL }], ['Gumbel with noise', { selection: { ...GUMBEL, scale: 1 } }],
+    ['pUCT without chance nodes', { kind: 'deterministic', chanceCodes: 0 }],
+  ])('leaves a record that gives the identical search and choice, without the policy: %s', (_name, change) => {
+    const mask = [true, true, false, true] as const;
+    for (let index = 0; index < 20; index += 1) {
+      const { action, rule, search, draw } = proposed(drive(withSettings(change).deliberate(observe(wave(index), { mask, decisionIndex: index })), answer));
+      const { result, choice } = searchAgain(search!, mask, draw);
+      expect(choice).toEqual({ action, rule });
+      expect({ ...result, gumbel: undefined }).toEqual({ visits: search!.visits, q: search!.q, priors: search!.priors, rawRootValue: search!.rawRootValue, searchRootValue: search!.searchRootValue });
+      expect(result.gumbel?.improvedPolicy ?? null).toEqual(search!.improvedPolicy);
+    }
+  });
+
   test('counts heads as float32, so that the record holds all that the search saw', () => {
     const precise = (leaf: LeafRequest): Heads => ({ ...answer(leaf), value: 0.1, reward: 0.3 });
     const { search } = proposed(drive(policy.deliberate(observe(wave())), precise));
@@ -79,13 +140,17 @@ describe('the MuZero policy', () => {
   });
 
   test('holds when no action convinces', () => {
-    const unsure = createMuZeroPolicy({ ...options, minConfidence: 1 });
+    const unsure = withSettings({ minConfidence: 1 });
     expect(proposed(drive(unsure.deliberate(observe(wave())), answer))).toMatchObject({ action: 'HOLD', rule: 'minConfidence' });
   });
 
   test('refuses options out of range at the start and an impossible mask at the bar', () => {
-    expect(() => createMuZeroPolicy({ ...options, minConfidence: 1.5 })).toThrow(/minConfidence = 1.5/);
-    expect(() => createMuZeroPolicy({ ...options, simulations: -1 })).toThrow(/simulations = -1/);
+    expect(() => withSettings({ minConfidence: 1.5 })).toThrow(/minConfidence = 1.5/);
+    expect(() => withSettings({ simulations: -1 })).toThrow(/simulations = -1/);
+    expect(() => withSettings({ temperature: 1, selection: GUMBEL })).toThrow(/temperature = 1/);
+    expect(() => withSettings({ selection: { ...GUMBEL, scale: -1 } })).toThrow(/scale = -1/);
+    expect(() => withSettings({ selection: { ...GUMBEL, scale: Infinity } })).toThrow(/scale = Infinity/);
+    expect(() => createMuZeroPolicy({ ...options, seed: 0.5 })).toThrow(/seed = 0.5/);
     expect(() => policy.deliberate(observe(wave(), { mask: [false, false, false, false] }))).toThrow(/forbids every action/);
   });
 });
@@ -172,8 +237,8 @@ describe('random', () => {
 });
 
 describe('the registry', () => {
-  const model = { modelHash: 'cd'.repeat(32), modelLabel: 'm', featureSetId: 'swt-137', chanceCodes: 8 };
-  const muzero = { kind: 'muzero', simulations: 15, discount: 0.997, minConfidence: 0.35, pbCInit: 1.25 } as const;
+  const model = { modelHash: 'cd'.repeat(32), modelLabel: 'm', featureSetId: 'swt-137', kind: 'stochastic', chanceCodes: 8 } as const;
+  const muzero = { kind: 'muzero', simulations: 15, discount: 0.997, minConfidence: 0.35, temperature: 0, seed: 0, selection: { algorithm: 'puct', pbCInit: 1.25, pbCBase: 19_652 } } as const;
 
   test('makes each policy that a configuration names', () => {
     expect(createPolicy(muzero, model)).toMatchObject({ name: 'muzero', windowBars: 256, featureSetId: 'swt-137', modelLabel: 'm', modelHash: model.modelHash });

@@ -39,3 +39,7 @@ export const tableRoot = (table: TableCase): Heads => decision(table, rootState(
 export const tableAfterstate = (table: TableCase, hidden: Float32Array, action: number): Heads => afterstate(table, mix(unpack(hidden), 0x7000 + action));
 export const tableChance = (table: TableCase, packed: Float32Array, code: number): Heads => decision(table, mix(unpack(packed), 0x8000 + code));
 export const tableNext = (table: TableCase, hidden: Float32Array, action: number): Heads => decision(table, mix(unpack(hidden), 0x6000 + action));
+
+/** The Gumbel numbers of a case that explores. */
+export const tableGumbel = ({ seed, A }: TableCase): readonly number[] =>
+  Array.from({ length: A }, (_, i) => -Math.log(-Math.log((65536 * fraction(mix(rootState(seed), 0x9000 + i)) + 0.5) / 65536)));

@@ -68,7 +68,7 @@ describe('the read model of orders', () => {
 describe('read models of decisions, denials and bars', () => {
   const decision = (mode: 'ARMED' | 'OBSERVING', action: 'BUY' | 'HOLD', minute: number): Step =>
     step('DecisionMade', {
-      decisionId: `7d444840-9dc0-51d1-b245-5ffdce74fad${minute}`, instrument: 'EUR_USD', barStart: `2026-01-05T12:0${minute}:00Z`, mode, policy: 'sma-cross', featureSetId: 'f', modelLabel: 'baseline',
+      decisionId: `7d444840-9dc0-51d1-b245-5ffdce74fad${minute}`, instrument: 'EUR_USD', barStart: `2026-01-05T12:0${minute}:00Z`, mode, policy: 'sma-cross', featureSetId: 'f', modelLabel: 'baseline', modelHash: GENESIS_HASH,
       inputHash: GENESIS_HASH, mask: [true, true, true, false], action, rule: 'baseline', lastTransactionId: '6',
       position: { side: 0, netPips: '0', barsSinceEntry: 0, peakPips: '0', drawdownPipsMax: '0', shadow: false }, search: null, draw: null,
     });

@@ -16,7 +16,7 @@ import { unpackHeads } from '../../../models/search/record.ts';
 import { drive, proposed } from '../../models/drive.ts';
 
 const COMMITTED = join(import.meta.dirname, '..', '..', '..', 'models', 'reference', 'untrained-h32');
-const EXPECTED: ModelExpectations = { featureSetId: 'swt-137', observationLength: 137, discount: 0.997, simulations: 15, decisionBudgetMs: 2_000 };
+const EXPECTED: ModelExpectations = { featureSetId: 'swt-137', observationShape: [137], discount: 0.997, simulations: 15, decisionBudgetMs: 2_000 };
 
 const directories: string[] = [];
 afterAll(() => directories.forEach((directory) => rmSync(directory, { recursive: true })));
@@ -99,7 +99,7 @@ describe('a sound model', () => {
 
   test('decides, and its record gives the same decision without the networks', async () => {
     const model = await loaded();
-    const config = { kind: 'muzero', simulations: 15, discount: 0.997, minConfidence: 0.35, pbCInit: 1.25 } as const;
+    const config = { kind: 'muzero', simulations: 15, discount: 0.997, minConfidence: 0.35, temperature: 0, seed: 0, selection: { algorithm: 'puct', pbCInit: 1.25, pbCBase: 19_652 } } as const;
     const observation: Observation = {
       at: instantOf(0), midCloses: Float64Array.from({ length: 256 }, (_, i) => 1.1 + 1e-4 * Math.sin(i * i)), barStarts: Float64Array.from({ length: 256 }, (_, i) => i * 60_000),
       position: { side: 1, netPips: 3, barsSinceEntry: 4, peakPips: 5, drawdownPipsMax: 2 }, mask: [true, false, true, true], decisionIndex: 0,
@@ -179,7 +179,7 @@ describe('a model is turned away', () => {
     const unchanged = (): void => undefined;
     await expectRejection('expectations', /discount 0.997, configured is 0.9/, unchanged, { expectations: { discount: 0.9 } });
     await expectRejection('expectations', /swt-137, configured are other/, unchanged, { expectations: { featureSetId: 'other' } });
-    await expectRejection('expectations', /reads 137 features/, unchanged, { expectations: { observationLength: 128 } });
+    await expectRejection('expectations', /reads 137 features, swt-137 has 8 × 16/, unchanged, { expectations: { observationShape: [8, 16] } });
   });
 
   test('by check 6 for a probe that it does not reproduce', async () => {

@@ -1,0 +1,97 @@
+/**
+ * How a policy fares as a decider: whether it has collapsed into holding or into one action, whether numbers that are
+ * none went in or came out, whether its decisions come in time. A fold of its decisions; a new model begins anew.
+ */
+import type { DomainEvent } from './events.ts';
+import { ACTIONS } from './policy.ts';
+
+export interface HealthLimits {
+  /** Decisions that are looked back on; fewer say nothing yet. */
+  readonly decisionsWindow: number;
+  /** A larger share of HOLD among them is a collapse. */
+  readonly holdShareMax: number;
+  /** A lower entropy of the actions among them, in bits (2 when all four are alike), is one too. */
+  readonly actionEntropyBitsMin: number;
+}
+
+export interface Health {
+  /** Whose decisions these are; null before any model was loaded. */
+  readonly modelHash: string | null;
+  /** The latest decisions that had a choice, as indices into ACTIONS, in a ring; empty before the first. */
+  readonly recent: Uint8Array;
+  /** Decisions ever put into the ring. */
+  readonly seen: number;
+  /** How often each action is in the ring. */
+  readonly counts: readonly number[];
+  /** What kept the newest bar from a decision: a number that is none, or that it came too late. */
+  readonly trouble: 'nonFinite' | 'late' | null;
+}
+
+export const freshHealth: Health = { modelHash: null, recent: new Uint8Array(0), seen: 0, counts: ACTIONS.map(() => 0), trouble: null };
+
+export function evolveHealth(health: Health, event: DomainEvent, { decisionsWindow }: HealthLimits): Health {
+  switch (event.type) {
+    case 'ModelLoaded':
+    case 'ModelSwapped':
+      return event.data.modelHash === health.modelHash ? health : { ...freshHealth, modelHash: event.data.modelHash };
+    case 'DecisionMade': {
+      const settled = health.trouble === null ? health : { ...health, trouble: null };
+      // Where holding alone was legal, nothing was chosen.
+      return event.data.mask.filter((legal) => legal).length < 2 ? settled : counted(settled, ACTIONS.indexOf(event.data.action), decisionsWindow);
+    }
+    case 'DecisionSkipped': {
+      const { reason } = event.data;
+      return (reason === 'nonFinite' || reason === 'late') && health.trouble !== reason ? { ...health, trouble: reason } : health;
+    }
+    default:
+      return health;
+  }
+}
+
+function counted(health: Health, action: number, window: number): Health {
+  const recent = health.recent.length === window ? health.recent.slice() : new Uint8Array(window);
+  const place = health.seen % window;
+  const counts = [...health.counts];
+  if (health.seen >= window) counts[recent[place]!]! -= 1;
+  counts[action]! += 1;
+  recent[place] = action;
+  return { ...health, recent, seen: health.seen + 1, counts };
+}
+
+/** Share of HOLD among the latest decisions; null while there are too few. */
+export const holdShare = ({ seen, counts }: Health, { decisionsWindow }: HealthLimits): number | null =>
+  seen < decisionsWindow ? null : counts[0]! / decisionsWindow;
+
+/** −Σ p·log2 p over the actions of the latest decisions, in bits; null while there are too few. */
+export function actionEntropyBits({ seen, counts }: Health, { decisionsWindow }: HealthLimits): number | null {
+  if (seen < decisionsWindow) return null;
+  return counts.reduce((sum, count) => (count === 0 ? sum : sum - (count / decisionsWindow) * Math.log2(count / decisionsWindow)), 0);
+}
+
+interface Symptom {
+  readonly code: string;
+  readonly severity: 'critical' | 'warning';
+  readonly detail: string;
+}
+
+/** What is amiss, each with its own code. */
+export function symptoms(health: Health, limits: HealthLimits): readonly Symptom[] {
+  const found: Symptom[] = [];
+  const share = holdShare(health, limits);
+  const entropy = actionEntropyBits(health, limits);
+  const among = `the last ${limits.decisionsWindow} decisions`;
+  if (share !== null && !(share <= limits.holdShareMax)) found.push({ code: 'holdCollapse', severity: 'warning', detail: `${(share * 100).toFixed(2)} % of ${among} are HOLD, ${limits.holdShareMax * 100} % allowed` });
+  if (entropy !== null && !(entropy >= limits.actionEntropyBitsMin)) found.push({ code: 'actionEntropyLow', severity: 'warning', detail: `the actions of ${among} have an entropy of ${entropy.toFixed(4)} bits, at least ${limits.actionEntropyBitsMin} wanted` });
+  if (health.trouble === 'nonFinite') found.push({ code: 'nonFinite', severity: 'critical', detail: 'a number in the policy’s input or in a network’s output is not finite' });
+  if (health.trouble === 'late') found.push({ code: 'decisionLate', severity: 'warning', detail: 'a decision came later than its bar allows' });
+  return found;
+}
+
+/** An alert for each symptom that was not there before: a collapse that lasts is told once. */
+export function healthAlerts(before: Health, after: Health, subject: string, limits: HealthLimits): readonly DomainEvent[] {
+  if (before === after) return [];
+  const known = new Set(symptoms(before, limits).map(({ code }) => code));
+  return symptoms(after, limits)
+    .filter(({ code }) => !known.has(code))
+    .map(({ code, severity, detail }) => ({ type: 'AlertRaised', data: { code, severity, detail: `${subject}: ${detail}` } }));
+}
