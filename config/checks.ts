@@ -111,5 +111,11 @@ export function findings(settings: FilledSettings, socketPathAbsolute: string): 
   if (new Set(calendar.hours.map((row) => row.from)).size !== calendar.hours.length) {
     found.push({ path: ['calendar', 'hours'], what: 'has two rows for one date', remedy: 'keep one row for each date' });
   }
+  for (const [index, row] of calendar.extraBreaks.entries()) {
+    if (row.start > row.end) found.push({ path: ['calendar', 'extraBreaks', index, 'end'], what: `${row.end} is before its start (${row.start})`, remedy: 'a break begins and ends on one New York day' });
+  }
+  if (new Set(calendar.extraBreaks.map((row) => `${row.currency} ${row.from}`)).size !== calendar.extraBreaks.length) {
+    found.push({ path: ['calendar', 'extraBreaks'], what: 'has two rows for one currency and date', remedy: 'keep one row for each' });
+  }
   return found;
 }

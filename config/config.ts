@@ -1,5 +1,5 @@
 /** The configuration as the daemon uses it: parsed, typed, frozen. `settings` is the same as canonical JSON values. */
-import type { TradingCalendar } from '../domain/calendar.ts';
+import type { Blackout, TradingCalendar } from '../domain/calendar.ts';
 import type { Disposition } from '../domain/events.ts';
 import type { Instrument } from '../domain/instruments.ts';
 import type { HaltCause } from '../domain/settings.ts';
@@ -34,6 +34,8 @@ export interface TradingConfig {
   readonly blindBarsMax: number;
   /** `minute` counts from New York midnight. */
   readonly fridayFlatten: { readonly enabled: boolean; readonly minute: number };
+  readonly blackout: Blackout;
+  readonly rereadBars: number;
   readonly quietPeriodMs: number;
   readonly lateFillBars: number;
 }

@@ -68,6 +68,11 @@ export const CATALOGUE = {
   MarketBarClosed: define('bars', 1, bar),
   /** A complete candle read later than its minute, to close a gap; it never triggers a decision. */
   MarketBarBackfilled: define('bars', 1, bar),
+  /**
+   * The broker now shows another candle for a minute than was recorded (null: it showed none). Decisions on the old
+   * one stand; windows hold the new one from here on.
+   */
+  MarketBarRevised: define('bars', 1, z.strictObject({ instrument, start: time, recorded: bar.nullable(), revised: bar })),
   /** Open minutes without a bar. */
   MarketGapDetected: define('bars', 1, z.strictObject({
     instrument,

@@ -1,5 +1,5 @@
 /** What the desk must know of its configuration, in the core's own types. */
-import type { TradingCalendar } from './calendar.ts';
+import type { Blackout, TradingCalendar } from './calendar.ts';
 import type { Disposition } from './events.ts';
 import type { Instrument } from './instruments.ts';
 import type { Money, Pips, Ratio, Units } from './money.ts';
@@ -54,6 +54,10 @@ export interface DeskSettings {
   readonly blindBarsMax: number;
   /** Minute of a New York Friday from which no position is held; null holds over the weekend. */
   readonly fridayFlattenMinute: number | null;
+  /** When nothing is opened though the market is open. */
+  readonly blackout: Blackout;
+  /** Bars before the newest that are read again, to notice revisions. */
+  readonly rereadBars: number;
   /** Silence of the ledger after which an order of unknown outcome is taken for never placed. */
   readonly quietPeriodMs: number;
   /** A fill later than this many bars after its decision is closed, not kept. */

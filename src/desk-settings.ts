@@ -29,6 +29,8 @@ export function deskSettings(config: Config, offered: readonly Instrument[], win
     windowGapMinutesMax: trading.windowGapMinutesMax,
     blindBarsMax: trading.blindBarsMax,
     fridayFlattenMinute: trading.fridayFlatten.enabled ? trading.fridayFlatten.minute : null,
+    blackout: trading.blackout,
+    rereadBars: trading.rereadBars,
     quietPeriodMs: trading.quietPeriodMs,
     lateFillBars: trading.lateFillBars,
     safety: {

@@ -80,8 +80,11 @@ export interface Live {
   readonly downUntil: Instant | null;
   /** Which policy answers, as every decision records it. */
   readonly policy: Pick<RunFacts, 'policyName' | 'featureSetId' | 'modelLabel'>;
-  /** For each instrument, the minute whose candle is awaited and how often it was asked for. */
-  readonly awaited: ReadonlyMap<InstrumentName, { readonly barStart: Instant; readonly attempts: number; readonly quoted: boolean }>;
+  /**
+   * For each instrument, the minute whose candle is awaited: how often it was asked for, whether a later price has
+   * shown it complete, and whether it is known to have had prices itself.
+   */
+  readonly awaited: ReadonlyMap<InstrumentName, { readonly barStart: Instant; readonly attempts: number; readonly quoted: boolean; readonly priced: boolean }>;
 }
 
 export interface DeskState {

@@ -39,6 +39,8 @@ export const SETTINGS: DeskSettings = {
   windowGapMinutesMax: 10,
   blindBarsMax: 5,
   fridayFlattenMinute: 16 * 60 + 30,
+  blackout: { afterOpenMinutes: 10, beforeCloseMinutes: 15 },
+  rereadBars: 3,
   quietPeriodMs: 120_000,
   lateFillBars: 1,
   safety: LIMITS,
