@@ -52,6 +52,7 @@ export interface SafetyConfig {
   readonly maxPositionUnits: Units;
   readonly quoteAgeMsMax: number;
   readonly spreadPipsMax: Pips;
+  readonly outlierRangesMax: Ratio;
   readonly dailyLossMoney: Money;
   readonly dailyLossPips: Pips;
   readonly tradeLossMoney: Money;

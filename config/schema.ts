@@ -119,6 +119,7 @@ const safety = z.strictObject({
   maxPositionUnits: decimal({ above: '0' }).default('1').describe('No position in any instrument is larger.'),
   quoteAgeMsMax: integer(100, 600_000).default(5_000).describe('No opening order on a quote older than this.'),
   spreadPipsMax: decimal({ above: '0', max: '10000' }).default('4').describe('No opening order on a wider spread.'),
+  outlierRangesMax: decimal({ above: '0', max: '1000' }).default('10').describe('A quote that jumps by more than so many median bar ranges is not opened on until three ticks agree.'),
   dailyLossMoney: decimal({ above: '0' }).default('1').describe('Loss of a trading day (17:00 New York), in account currency, that halts.'),
   dailyLossPips: decimal({ above: '0' }).default('100').describe('Loss of a trading day, in pips, that halts.'),
   tradeLossMoney: decimal({ above: '0' }).default('0.25').describe('What one trade may cost at worst, in account currency: units stopped out with the gap behind the stop must fit below.'),

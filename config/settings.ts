@@ -101,6 +101,7 @@ function safetyConfig(safety: FilledSettings['safety']): Config['safety'] {
     maxOrderUnits: units(safety.maxOrderUnits),
     maxPositionUnits: units(safety.maxPositionUnits),
     spreadPipsMax: pips(safety.spreadPipsMax),
+    outlierRangesMax: ratio(safety.outlierRangesMax),
     dailyLossMoney: money(safety.dailyLossMoney),
     dailyLossPips: pips(safety.dailyLossPips),
     tradeLossMoney: money(safety.tradeLossMoney),

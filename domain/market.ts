@@ -13,7 +13,7 @@ import type { Bar, Ohlc } from './broker.ts';
 import { canonicalJson } from './canonical.ts';
 import type { DataOf, DomainEvent } from './events.ts';
 import type { Price } from './money.ts';
-import { format, midPrice, price, toNumber } from './money.ts';
+import { format, midPrice, price, subtract, toNumber } from './money.ts';
 import type { Instant } from './time.ts';
 import { formatInstant, MINUTE_MS, parseInstant, plusMs } from './time.ts';
 
@@ -29,6 +29,8 @@ export interface Market {
   readonly askClose: Price | null;
   /** The newest bars as recorded or last revised, oldest first, at most `RECENT_BARS`: to notice revisions, and how far prices go. */
   readonly recent: readonly RecordedBar[];
+  /** True ranges of the newest bars, bid side, oldest first, at most `RECENT_BARS`; as the bars first came. */
+  readonly ranges: readonly Price[];
   /** Mid closes since the last break in the series, oldest first, at most `windowBars`. */
   readonly midCloses: readonly number[];
 }
@@ -39,7 +41,7 @@ export interface MarketRules {
   readonly windowGapMinutesMax: number;
 }
 
-export const emptyMarket: Market = { lastBarStart: null, bidClose: null, askClose: null, recent: [], midCloses: [] };
+export const emptyMarket: Market = { lastBarStart: null, bidClose: null, askClose: null, recent: [], ranges: [], midCloses: [] };
 
 export const barEnd = (start: Instant): Instant => plusMs(start, MINUTE_MS);
 
@@ -67,8 +69,15 @@ const midCloseOf = (bar: RecordedBar): number => toNumber(midPrice(price(bar.bid
 
 const pushed = <T>(list: readonly T[], item: T, countMax: number): readonly T[] => [...(list.length < countMax ? list : list.slice(list.length - countMax + 1)), item];
 
+/** From the higher of high and last close to the lower of low and last close. */
+function trueRange(bar: RecordedBar, lastClose: Price | null): Price {
+  const high = price(bar.bid.high, 'bid.high');
+  const low = price(bar.bid.low, 'bid.low');
+  return subtract(lastClose !== null && lastClose > high ? lastClose : high, lastClose !== null && lastClose < low ? lastClose : low);
+}
+
 function withNewest(market: Market, bar: RecordedBar, rules: MarketRules): Market {
-  return { ...closesOf(bar), recent: pushed(market.recent, bar, RECENT_BARS), midCloses: pushed(market.midCloses, midCloseOf(bar), rules.windowBars) };
+  return { ...closesOf(bar), ranges: pushed(market.ranges, trueRange(bar, market.bidClose), RECENT_BARS), recent: pushed(market.recent, bar, RECENT_BARS), midCloses: pushed(market.midCloses, midCloseOf(bar), rules.windowBars) };
 }
 
 /** In place of the bar of its minute, or in between when that minute had none; one from before the window leaves it alone. */

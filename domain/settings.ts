@@ -24,6 +24,8 @@ export interface SafetyLimits {
   readonly positionUnitsMax: Units;
   readonly quoteAgeMsMax: number;
   readonly spreadPipsMax: Pips;
+  /** A quote farther from the last believed one than so many median true ranges is doubted until three ticks agree. */
+  readonly outlierRangesMax: Ratio;
   readonly dailyLossMoneyMax: Money;
   readonly dailyLossPipsMax: Pips;
   readonly ordersPerHourMax: number;

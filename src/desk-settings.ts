@@ -38,6 +38,7 @@ export function deskSettings(config: Config, offered: readonly Instrument[], win
       positionUnitsMax: safety.maxPositionUnits,
       quoteAgeMsMax: safety.quoteAgeMsMax,
       spreadPipsMax: safety.spreadPipsMax,
+      outlierRangesMax: safety.outlierRangesMax,
       dailyLossMoneyMax: safety.dailyLossMoney,
       dailyLossPipsMax: safety.dailyLossPips,
       ordersPerHourMax: safety.ordersPerHourMax,

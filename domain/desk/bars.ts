@@ -57,8 +57,7 @@ export function awaitMinute(draft: Draft): void {
     if (!draft.state.live.historyRead.has(instrument)) continue;
     giveUpAwaited(draft, instrument);
     if (!isMarketOpen(calendarFor(draft.state.settings.calendar, instrument), barStart)) continue;
-    const quotedAt = draft.state.live.quotes.get(instrument)?.at;
-    const priced = quotedAt !== undefined && quotedAt >= barStart && quotedAt < barEnd(barStart);
+    const priced = draft.state.live.pricedMinutes.get(instrument)?.includes(barStart) ?? false;
     draft.live({ awaited: new Map(draft.state.live.awaited).set(instrument, { barStart, attempts: 0, quoted: false, priced }) });
     readAwaited(draft, instrument);
   }

@@ -4,7 +4,7 @@
  * Opening passes every guard; closing a trade that the ledger shows is always allowed.
  */
 import type { Exchange, OrderRequest } from '../broker.ts';
-import { isMarketOpen, isWeekendHold, openMinutesBetween } from '../calendar.ts';
+import { calendarFor, isMarketOpen, isWeekendHold, openMinutesBetween } from '../calendar.ts';
 import type { GuardVerdict, OrderCause } from '../events.ts';
 import type { OpeningFacts } from '../guards.ts';
 import { judgeOpening } from '../guards.ts';
@@ -56,13 +56,15 @@ function openingFacts(draft: Draft, book: Book, orderUnits: Units, context: Deci
     now,
     safety: state.safety,
     limits: state.settings.safety,
-    calendar: state.settings.calendar,
+    calendar: calendarFor(state.settings.calendar, book.settings.instrument.name),
+    blackout: state.settings.blackout,
     fridayFlattenMinute: state.settings.fridayFlattenMinute,
     pipLocation: book.settings.instrument.pipLocation,
     orderUnits,
     positionUnits: netUnits(state.ledger, book.settings.instrument.name),
     openingOrders: workingOrders(book.trading).filter((order) => order.leg === 'open').length,
     quote: state.live.quotes.get(book.settings.instrument.name) ?? null,
+    quoteDoubt: state.live.trust.get(book.settings.instrument.name)?.doubted?.distance ?? null,
     dayLossMoney: loss.money,
     dayLossPips: loss.pips,
     foreignTrades: state.foreignTradeIds.size,
@@ -189,7 +191,7 @@ function flattenCause(state: DeskState, book: Book, trade: OpenTrade, now: Insta
   if (settings.fridayFlattenMinute !== null && isWeekendHold(settings.calendar, now, settings.fridayFlattenMinute)) return 'weekend';
   if (safety.mode === 'HALTED') return safety.disposition === 'flatten' ? 'halt' : null;
   const lastDecisionAt = book.trading.lastDecisionBarStart === null ? trade.openedAt : Math.max(barEnd(book.trading.lastDecisionBarStart), trade.openedAt);
-  return openMinutesBetween(settings.calendar, lastDecisionAt as Instant, now) > settings.blindBarsMax ? 'blind' : null;
+  return openMinutesBetween(calendarFor(settings.calendar, trade.instrument), lastDecisionAt as Instant, now) > settings.blindBarsMax ? 'blind' : null;
 }
 
 /** Between two attempts to close a trade that was refused: doubling from a minute to an hour. */
@@ -211,8 +213,8 @@ function mayTryClosing(state: DeskState, book: Book, tradeId: string, now: Insta
 
 /** Closes what may not stay open: at most one such order for a trade and minute, so that a refusal is asked again. */
 export function flattenWhatIsDue(draft: Draft): void {
-  if (!isMarketOpen(draft.state.settings.calendar, draft.now)) return;
-  for (const book of draft.state.books.values()) {
+  for (const [instrument, book] of draft.state.books) {
+    if (!isMarketOpen(calendarFor(draft.state.settings.calendar, instrument), draft.now)) continue;
     const trade = ourOpenTrade(draft.state, book);
     if (trade === null || isBeingClosed(book, trade.tradeId, draft.now)) continue;
     const cause = flattenCause(draft.state, book, trade, draft.now);

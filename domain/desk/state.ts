@@ -11,6 +11,7 @@ import type { Ledger, OpenTrade } from '../ledger.ts';
 import { emptyLedger } from '../ledger.ts';
 import type { Market } from '../market.ts';
 import { emptyMarket } from '../market.ts';
+import type { QuoteTrust } from '../quotes.ts';
 import type { Safety } from '../safety.ts';
 import { initialSafety } from '../safety.ts';
 import type { DeskSettings, InstrumentSettings } from '../settings.ts';
@@ -56,6 +57,10 @@ export interface Live {
   /** Null when ready; else what is still missing. */
   readonly notReady: string | null;
   readonly quotes: ReadonlyMap<InstrumentName, Quote>;
+  /** Whether the newest quote of each instrument is believed. */
+  readonly trust: ReadonlyMap<InstrumentName, QuoteTrust>;
+  /** The newest two minutes that brought a quote, of each instrument. */
+  readonly pricedMinutes: ReadonlyMap<InstrumentName, readonly Instant[]>;
   readonly connected: { readonly pricing: boolean; readonly transactions: boolean };
   readonly brokerTransactionId: number;
   readonly ledgerReadPending: boolean;
@@ -113,6 +118,8 @@ export function initialDesk(settings: DeskSettings): DeskState {
     live: {
       notReady: 'starting',
       quotes: new Map(),
+      trust: new Map(),
+      pricedMinutes: new Map(),
       connected: { pricing: false, transactions: false },
       brokerTransactionId: 0,
       ledgerReadPending: false,

@@ -11,12 +11,13 @@ import { CHECKS, compareWithSnapshot } from '../reconciliation.ts';
 import { decideCommand, decideRestart } from '../safety.ts';
 import { formatInstant, plusMs, SECOND_MS } from '../time.ts';
 import { workingOrders } from '../trading.ts';
-import { awaitMinute, completedByQuote, haltOnDayLoss, instrumentOfWake, readAwaited, readHistory, takeAdvice, takeBars } from './bars.ts';
+import { awaitMinute, haltOnDayLoss, instrumentOfWake, readAwaited, readHistory, takeAdvice, takeBars } from './bars.ts';
 import { Draft } from './draft.ts';
 import type { Answer, Effect, Emission, Input, Read, RunFacts } from './inputs.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
 import { readLedger, requestReconciliation, takePage } from './ledger-sync.ts';
 import { doubtIntentsAfterCrash, flattenWhatIsDue, recordDispatchDenial, recordExchange } from './orders.ts';
+import { takeQuote } from './quotes.ts';
 import type { DeskState } from './state.ts';
 import { hasOurPosition, isForeign } from './state.ts';
 import { wakeAtMinute, wakeForPositionCheck, wakeForReconciliation, wakeToRetry } from './timetable.ts';
@@ -62,8 +63,7 @@ function take(draft: Draft, input: Input): void {
     case 'wake':
       return wake(draft, input.key);
     case 'quote':
-      draft.live({ quotes: new Map(draft.state.live.quotes).set(input.quote.instrument, input.quote) });
-      return completedByQuote(draft, input.quote.instrument, input.quote.at);
+      return takeQuote(draft, input.quote);
     case 'feed':
       return feedChanged(draft, input);
     case 'notice':

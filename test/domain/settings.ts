@@ -13,6 +13,7 @@ export const LIMITS: SafetyLimits = {
   positionUnitsMax: units('1000'),
   quoteAgeMsMax: 5_000,
   spreadPipsMax: pips('4'),
+  outlierRangesMax: ratio('10'),
   dailyLossMoneyMax: money('20'),
   dailyLossPipsMax: pips('100'),
   ordersPerHourMax: 40,
