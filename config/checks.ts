@@ -105,6 +105,9 @@ export function findings(settings: FilledSettings, socketPathAbsolute: string): 
   if (money(safety.tradeLossMoney) > money(safety.dailyLossMoney)) {
     found.push({ path: ['safety', 'tradeLossMoney'], what: `${safety.tradeLossMoney} is above safety.dailyLossMoney (${safety.dailyLossMoney})`, remedy: 'lower it or raise the day’s limit' });
   }
+  if (safety.clockSkewMsWarn > safety.clockSkewMsMax) {
+    found.push({ path: ['safety', 'clockSkewMsWarn'], what: `${safety.clockSkewMsWarn} is above safety.clockSkewMsMax (${safety.clockSkewMsMax})`, remedy: 'lower it or raise the limit' });
+  }
   if (policy.kind === 'sma-cross' && policy.fastBars >= policy.slowBars) {
     found.push({ path: ['policy', 'fastBars'], what: `${policy.fastBars} is not below slowBars (${policy.slowBars})`, remedy: 'use a shorter fast average' });
   }

@@ -53,6 +53,9 @@ export interface SafetyConfig {
   readonly quoteAgeMsMax: number;
   readonly spreadPipsMax: Pips;
   readonly outlierRangesMax: Ratio;
+  readonly pricesStaleMsMax: number;
+  readonly clockSkewMsWarn: number;
+  readonly clockSkewMsMax: number;
   readonly dailyLossMoney: Money;
   readonly dailyLossPips: Pips;
   readonly tradeLossMoney: Money;

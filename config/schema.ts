@@ -120,6 +120,9 @@ const safety = z.strictObject({
   quoteAgeMsMax: integer(100, 600_000).default(5_000).describe('No opening order on a quote older than this.'),
   spreadPipsMax: decimal({ above: '0', max: '10000' }).default('4').describe('No opening order on a wider spread.'),
   outlierRangesMax: decimal({ above: '0', max: '1000' }).default('10').describe('A quote that jumps by more than so many median bar ranges is not opened on until three ticks agree.'),
+  pricesStaleMsMax: integer(10_000, 3_600_000).default(300_000).describe('Without a price for this long in open hours the price stream counts as stale and is opened anew.'),
+  clockSkewMsWarn: integer(100, 60_000).default(1_000).describe('A broker’s clock farther from ours than this is told in an alert.'),
+  clockSkewMsMax: integer(100, 60_000).default(5_000).describe('No opening order while the broker’s clock is farther from ours than this.'),
   dailyLossMoney: decimal({ above: '0' }).default('1').describe('Loss of a trading day (17:00 New York), in account currency, that halts.'),
   dailyLossPips: decimal({ above: '0' }).default('100').describe('Loss of a trading day, in pips, that halts.'),
   tradeLossMoney: decimal({ above: '0' }).default('0.25').describe('What one trade may cost at worst, in account currency: units stopped out with the gap behind the stop must fit below.'),
@@ -146,6 +149,8 @@ const safety = z.strictObject({
       foreignTrade: disposition().default('hold').describe('A trade that is not ours is on the account.'),
       authentication: disposition().default('hold').describe('The broker refuses the token.'),
       unknownSchema: disposition().default('hold').describe('The broker sent something that this build cannot read.'),
+      protocol: disposition().default('hold').describe('The broker calls a request of ours malformed.'),
+      rejections: disposition().default('hold').describe('The broker rejected three orders within ten minutes.'),
       discrepancy: disposition().default('hold').describe('The ledger and the broker disagree.'),
       operator: disposition().default('hold').describe('An operator said halt.'),
     })

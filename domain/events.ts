@@ -247,6 +247,10 @@ export const CATALOGUE = {
   DaemonStopped: define('daemon', 1, z.strictObject({ reason: text, exitCode: count })),
   FeedConnected: define('daemon', 1, z.strictObject({ feed: z.enum(['pricing', 'transactions']) })),
   FeedDisconnected: define('daemon', 1, z.strictObject({ feed: z.enum(['pricing', 'transactions']), detail: text })),
+  /** Streams ended too often: none is opened for a while, and nothing is opened in the market. */
+  FeedBreakerOpened: define('daemon', 1, z.strictObject({ reconnects: count, windowMs: count, pauseMs: count })),
+  /** The first connection after the breaker's pause stands. */
+  FeedBreakerClosed: define('daemon', 1, z.strictObject({})),
   ModelLoaded: define('daemon', 1, z.strictObject({ modelHash: hash, modelLabel: z.string(), featureSetId: z.string(), trained: z.boolean() })),
   ModelRejected: define('daemon', 1, z.strictObject({ check: z.string(), detail: text })),
   AlertRaised: define('daemon', 1, z.strictObject({ code: z.string(), severity: z.enum(['critical', 'warning', 'info']), detail: text })),

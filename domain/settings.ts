@@ -6,7 +6,7 @@ import type { Money, Pips, Ratio, Units } from './money.ts';
 import type { Sizing } from './sizing.ts';
 
 /** Causes of a halt that configuration gives a disposition for. */
-export const HALT_CAUSES = ['lossLimit', 'overFill', 'positionLimit', 'slippage', 'model', 'data', 'foreignTrade', 'authentication', 'unknownSchema', 'discrepancy', 'operator'] as const;
+export const HALT_CAUSES = ['lossLimit', 'overFill', 'positionLimit', 'slippage', 'model', 'data', 'foreignTrade', 'authentication', 'unknownSchema', 'protocol', 'rejections', 'discrepancy', 'operator'] as const;
 export type HaltCause = (typeof HALT_CAUSES)[number];
 
 export interface InstrumentSettings {
@@ -26,6 +26,11 @@ export interface SafetyLimits {
   readonly spreadPipsMax: Pips;
   /** A quote farther from the last believed one than so many median true ranges is doubted until three ticks agree. */
   readonly outlierRangesMax: Ratio;
+  /** Without a price for so long while the market is open the price stream is taken for stale. */
+  readonly pricesStaleMsMax: number;
+  readonly clockSkewMsWarn: number;
+  /** With a broker's clock farther from ours nothing is opened. */
+  readonly clockSkewMsMax: number;
   readonly dailyLossMoneyMax: Money;
   readonly dailyLossPipsMax: Pips;
   readonly ordersPerHourMax: number;

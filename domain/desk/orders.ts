@@ -4,6 +4,7 @@
  * Opening passes every guard; closing a trade that the ledger shows is always allowed.
  */
 import type { Exchange, OrderRequest } from '../broker.ts';
+import { isProtocolFault } from '../broker.ts';
 import { calendarFor, isMarketOpen, isWeekendHold, openMinutesBetween } from '../calendar.ts';
 import type { GuardVerdict, OrderCause } from '../events.ts';
 import type { OpeningFacts } from '../guards.ts';
@@ -20,6 +21,7 @@ import type { Action } from '../policy.ts';
 import type { Instant } from '../time.ts';
 import { floorMinute, formatInstant, MINUTE_MS, plusMs, SECOND_MS } from '../time.ts';
 import { workingOrders } from '../trading.ts';
+import { linkDoubt } from './conditions.ts';
 import type { Draft, Telling } from './draft.ts';
 import { factId } from './draft.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
@@ -44,6 +46,8 @@ interface DecisionContext {
 export function unsoundness(state: DeskState, now: Instant): string | null {
   if (!state.live.connected.pricing) return 'pricing stream down';
   if (!state.live.connected.transactions) return 'transaction stream down';
+  const doubt = linkDoubt(state);
+  if (doubt !== null) return doubt;
   const agreed = state.live.lastAgreedAt;
   if (agreed === null || !(now - agreed <= AGREEMENT_INTERVALS_MAX * state.settings.reconciliationIntervalMs)) return 'no recent reconciliation agreed';
   return null;
@@ -282,7 +286,9 @@ export function recordExchange(draft: Draft, clientOrderId: ClientOrderId, reque
       answeredAt: exchange.answeredAt === null ? null : formatInstant(exchange.answeredAt),
     },
   }, { ...telling, causedBy: factId('OrderIntended', clientOrderId) });
+  if (exchange.failure?.unsent === true) return recordDispatchDenial(draft, clientOrderId, { guard: 'connection', value: exchange.failure.detail, limit: 'a connection' });
   if (exchange.failure !== null || status === null) {
+    if (status !== null && isProtocolFault(status)) draft.halt('protocol', `the broker answered an order with ${status}`);
     // The ledger may have told of the order while its answer was awaited: then nothing about it is unknown.
     if (order.status !== 'intended') return;
     const failure = exchange.failure ?? { cause: 'connection' as const, detail: 'no status' };

@@ -62,6 +62,16 @@ export interface Live {
   /** The newest two minutes that brought a quote, of each instrument. */
   readonly pricedMinutes: ReadonlyMap<InstrumentName, readonly Instant[]>;
   readonly connected: { readonly pricing: boolean; readonly transactions: boolean };
+  readonly link: {
+    /** Why no stream is opened, null while the breaker is closed. */
+    readonly breaker: string | null;
+    /** Set from the first 503 of a read until the next answer. */
+    readonly unavailable: string | null;
+    /** The broker's clock minus ours; null before the first measurement, and in lockstep. */
+    readonly clockOffsetMs: number | null;
+    /** Instruments without a price though the market is open and the stream stands. */
+    readonly staleInstruments: ReadonlySet<string>;
+  };
   readonly brokerTransactionId: number;
   readonly ledgerReadPending: boolean;
   /** A fill was recorded since the ledger was last seen whole. */
@@ -121,6 +131,7 @@ export function initialDesk(settings: DeskSettings): DeskState {
       trust: new Map(),
       pricedMinutes: new Map(),
       connected: { pricing: false, transactions: false },
+      link: { breaker: null, unavailable: null, clockOffsetMs: null, staleInstruments: new Set() },
       brokerTransactionId: 0,
       ledgerReadPending: false,
       fillRecorded: false,

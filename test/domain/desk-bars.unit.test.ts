@@ -225,10 +225,10 @@ describe('a quote', () => {
 describe('a gap', () => {
   const withMissing = (minutes: number): DeskHarness => {
     const desk = readyDesk();
-    desk.advanceMinutes(1);
-    const from = floorMinute(desk.now);
     // No tick, no candle.
     desk.quoting = false;
+    desk.advanceMinutes(1);
+    const from = floorMinute(desk.now);
     for (let minute = 0; minute < minutes; minute += 1) desk.broker.missingMinutes.add(plusMs(from, minute * MINUTE_MS));
     desk.advanceTo(plusMs(from, (minutes + 1) * MINUTE_MS));
     return desk;

@@ -14,6 +14,9 @@ export const LIMITS: SafetyLimits = {
   quoteAgeMsMax: 5_000,
   spreadPipsMax: pips('4'),
   outlierRangesMax: ratio('10'),
+  pricesStaleMsMax: 300_000,
+  clockSkewMsWarn: 1_000,
+  clockSkewMsMax: 5_000,
   dailyLossMoneyMax: money('20'),
   dailyLossPipsMax: pips('100'),
   ordersPerHourMax: 40,
@@ -23,7 +26,7 @@ export const LIMITS: SafetyLimits = {
   positionCheckIntervalMs: 30_000,
   dispositions: {
     lossLimit: 'flatten', overFill: 'flatten', positionLimit: 'flatten', slippage: 'hold', model: 'flatten', data: 'flatten',
-    foreignTrade: 'hold', authentication: 'hold', unknownSchema: 'hold', discrepancy: 'hold', operator: 'hold',
+    foreignTrade: 'hold', authentication: 'hold', unknownSchema: 'hold', protocol: 'hold', rejections: 'hold', discrepancy: 'hold', operator: 'hold',
   },
 };
 
