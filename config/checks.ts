@@ -105,6 +105,9 @@ export function findings(settings: FilledSettings, socketPathAbsolute: string): 
   if (money(safety.tradeLossMoney) > money(safety.dailyLossMoney)) {
     found.push({ path: ['safety', 'tradeLossMoney'], what: `${safety.tradeLossMoney} is above safety.dailyLossMoney (${safety.dailyLossMoney})`, remedy: 'lower it or raise the day’s limit' });
   }
+  if (safety.clockSkewMsWarn > safety.clockSkewMsMax) {
+    found.push({ path: ['safety', 'clockSkewMsWarn'], what: `${safety.clockSkewMsWarn} is above safety.clockSkewMsMax (${safety.clockSkewMsMax})`, remedy: 'lower it or raise the limit' });
+  }
   if (policy.kind === 'sma-cross' && policy.fastBars >= policy.slowBars) {
     found.push({ path: ['policy', 'fastBars'], what: `${policy.fastBars} is not below slowBars (${policy.slowBars})`, remedy: 'use a shorter fast average' });
   }
@@ -113,6 +116,12 @@ export function findings(settings: FilledSettings, socketPathAbsolute: string): 
   }
   if (new Set(calendar.hours.map((row) => row.from)).size !== calendar.hours.length) {
     found.push({ path: ['calendar', 'hours'], what: 'has two rows for one date', remedy: 'keep one row for each date' });
+  }
+  for (const [index, row] of calendar.extraBreaks.entries()) {
+    if (row.start > row.end) found.push({ path: ['calendar', 'extraBreaks', index, 'end'], what: `${row.end} is before its start (${row.start})`, remedy: 'a break begins and ends on one New York day' });
+  }
+  if (new Set(calendar.extraBreaks.map((row) => `${row.currency} ${row.from}`)).size !== calendar.extraBreaks.length) {
+    found.push({ path: ['calendar', 'extraBreaks'], what: 'has two rows for one currency and date', remedy: 'keep one row for each' });
   }
   return found;
 }

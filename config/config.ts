@@ -1,5 +1,5 @@
 /** The configuration as the daemon uses it: parsed, typed, frozen. `settings` is the same as canonical JSON values. */
-import type { TradingCalendar } from '../domain/calendar.ts';
+import type { Blackout, TradingCalendar } from '../domain/calendar.ts';
 import type { Disposition } from '../domain/events.ts';
 import type { HealthLimits } from '../domain/health.ts';
 import type { Instrument } from '../domain/instruments.ts';
@@ -36,6 +36,8 @@ export interface TradingConfig {
   readonly blindBarsMax: number;
   /** `minute` counts from New York midnight. */
   readonly fridayFlatten: { readonly enabled: boolean; readonly minute: number };
+  readonly blackout: Blackout;
+  readonly rereadBars: number;
   readonly quietPeriodMs: number;
   readonly lateFillBars: number;
 }
@@ -62,6 +64,10 @@ export interface SafetyConfig {
   readonly maxPositionUnits: Units;
   readonly quoteAgeMsMax: number;
   readonly spreadPipsMax: Pips;
+  readonly outlierRangesMax: Ratio;
+  readonly pricesStaleMsMax: number;
+  readonly clockSkewMsWarn: number;
+  readonly clockSkewMsMax: number;
   readonly dailyLossMoney: Money;
   readonly dailyLossPips: Pips;
   readonly tradeLossMoney: Money;

@@ -11,6 +11,7 @@ import { DISPOSITIONS } from '../domain/events.ts';
 
 const DECIMAL = /^\d{1,12}(\.\d{1,10})?$/;
 const CLOCK_TIME = /^([01]\d|2[0-3]):[0-5]\d$/;
+const YEARLY_TIME = /^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]) ([01]\d|2[0-3]):[0-5]\d$/;
 
 /** A plain decimal, at least (or above) `min` and at most `max`, canonically spelled. */
 function decimal({ above, min = '0', max }: { above?: string; min?: string; max?: string } = {}) {
@@ -38,6 +39,7 @@ function integer(min: number, max: number) {
 
 const flag = () => z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
 const clockTime = () => z.string().regex(CLOCK_TIME, 'must be a time of day such as 17:00');
+const yearlyTime = () => z.string().regex(YEARLY_TIME, 'must be a day and time of every year such as 12-24 17:00');
 const path = () => z.string().min(1, 'must not be empty').max(1024, 'must be at most 1024 characters');
 const disposition = () => z.enum(DISPOSITIONS);
 
@@ -80,6 +82,14 @@ const trading = z.strictObject({
     })
     .prefault({})
     .describe('Going into the weekend.'),
+  blackout: z
+    .strictObject({
+      afterOpenMinutes: integer(0, 1_440).default(10).describe('Nothing is opened within so many minutes of the week’s open.'),
+      beforeCloseMinutes: integer(0, 1_440).default(15).describe('Nothing is opened within so many minutes of the week’s close.'),
+    })
+    .prefault({})
+    .describe('Minutes of the week in which nothing is opened.'),
+  rereadBars: integer(0, 30).default(3).describe('Bars before the newest that are read again at each minute’s end, to notice revisions.'),
   quietPeriodMs: integer(10_000, 3_600_000).default(120_000).describe('An order of unknown outcome counts as never placed after the ledger has been silent for this long.'),
   lateFillBars: integer(1, 60).default(1).describe('A fill more than this many bars after its decision is closed, not kept.'),
 });
@@ -123,6 +133,10 @@ const safety = z.strictObject({
   maxPositionUnits: decimal({ above: '0' }).default('1').describe('No position in any instrument is larger.'),
   quoteAgeMsMax: integer(100, 600_000).default(5_000).describe('No opening order on a quote older than this.'),
   spreadPipsMax: decimal({ above: '0', max: '10000' }).default('4').describe('No opening order on a wider spread.'),
+  outlierRangesMax: decimal({ above: '0', max: '1000' }).default('10').describe('A quote that jumps by more than so many median bar ranges is not opened on until three ticks agree.'),
+  pricesStaleMsMax: integer(10_000, 3_600_000).default(300_000).describe('Without a price for this long in open hours the price stream counts as stale and is opened anew.'),
+  clockSkewMsWarn: integer(100, 60_000).default(1_000).describe('A broker’s clock farther from ours than this is told in an alert.'),
+  clockSkewMsMax: integer(100, 60_000).default(5_000).describe('No opening order while the broker’s clock is farther from ours than this.'),
   dailyLossMoney: decimal({ above: '0' }).default('1').describe('Loss of a trading day (17:00 New York), in account currency, that halts.'),
   dailyLossPips: decimal({ above: '0' }).default('100').describe('Loss of a trading day, in pips, that halts.'),
   tradeLossMoney: decimal({ above: '0' }).default('0.25').describe('What one trade may cost at worst, in account currency: units stopped out with the gap behind the stop must fit below.'),
@@ -149,6 +163,8 @@ const safety = z.strictObject({
       foreignTrade: disposition().default('hold').describe('A trade that is not ours is on the account.'),
       authentication: disposition().default('hold').describe('The broker refuses the token.'),
       unknownSchema: disposition().default('hold').describe('The broker sent something that this build cannot read.'),
+      protocol: disposition().default('hold').describe('The broker calls a request of ours malformed.'),
+      rejections: disposition().default('hold').describe('The broker rejected three orders within ten minutes.'),
       discrepancy: disposition().default('hold').describe('The ledger and the broker disagree.'),
       operator: disposition().default('hold').describe('An operator said halt.'),
     })
@@ -170,6 +186,28 @@ const calendar = z.strictObject({
     .max(64, 'must have at most 64 rows')
     .optional()
     .describe('Dated opening hours; OANDA’s own when left out.'),
+  extraBreaks: z
+    .array(
+      z.strictObject({
+        from: z.iso.date('must be a date such as 2021-11-29').describe('First day (UTC) on which the row holds for its currency.'),
+        currency: z.string().regex(/^[A-Z]{3}$/, 'must be a currency such as NZD').describe('Its pairs have the break.'),
+        start: clockTime().describe('New York time at which they close, Monday to Friday.'),
+        end: clockTime().describe('New York time at which they open again on the same day.'),
+      }),
+    )
+    .max(64, 'must have at most 64 rows')
+    .optional()
+    .describe('Dated daily breaks of single currencies; OANDA’s own when left out.'),
+  holidays: z
+    .array(
+      z.strictObject({
+        start: yearlyTime().describe('New York day and time of every year from which minutes are optional.'),
+        end: yearlyTime().describe('New York day and time at which they are expected again.'),
+      }),
+    )
+    .max(64, 'must have at most 64 rows')
+    .optional()
+    .describe('Spans whose minutes are neither expected nor an error, and in which nothing is opened; OANDA’s own when left out.'),
 });
 
 const control = z.strictObject({

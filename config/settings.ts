@@ -1,11 +1,12 @@
 /** From the parsed file to complete settings (every default filled in), and from those to the typed configuration. */
 import { isAbsolute, join, resolve } from 'node:path';
 import { OANDA_CALENDAR } from '../domain/calendar.ts';
-import type { TradingCalendar } from '../domain/calendar.ts';
+import type { TradingCalendar, YearlyTime } from '../domain/calendar.ts';
 import { instrumentName } from '../domain/instruments.ts';
 import { money, pips, ratio, toNumber, units } from '../domain/money.ts';
 import type { SearchSettings } from '../domain/policy.ts';
 import { instantOf } from '../domain/time.ts';
+import type { Instant } from '../domain/time.ts';
 import type { Config, PolicyConfig } from './config.ts';
 import { OANDA_HOSTS } from './hosts.ts';
 import { INSTRUMENT_PROFILES, QUOTE_TO_USD_MAX } from './instruments.ts';
@@ -19,10 +20,13 @@ export interface FilledInstrument extends Omit<ParsedInstrument, 'spreadPipsP999
   readonly quoteToHome: string | null;
 }
 
+type ParsedCalendar = ParsedSettings['calendar'];
+type FilledCalendar = { readonly [Key in keyof ParsedCalendar]-?: NonNullable<ParsedCalendar[Key]> };
+
 export interface FilledSettings extends Omit<ParsedSettings, 'broker' | 'instruments' | 'calendar' | 'control'> {
   readonly broker: Omit<ParsedSettings['broker'], 'restUrl' | 'streamUrl'> & { readonly restUrl: string | null; readonly streamUrl: string | null };
   readonly instruments: readonly FilledInstrument[];
-  readonly calendar: { readonly alwaysOpen: boolean; readonly hours: NonNullable<ParsedSettings['calendar']['hours']> };
+  readonly calendar: FilledCalendar;
   readonly control: ParsedSettings['control'] & { readonly socketPath: string };
 }
 
@@ -43,20 +47,32 @@ function fillInstrument(entry: ParsedInstrument, accountCurrency: string): Fille
   };
 }
 
+/** 31 December 17:00 → `12-31 17:00` */
+const yearlyText = ({ month, day, minute }: YearlyTime): string => `${String(month).padStart(2, '0')}-${String(day).padStart(2, '0')} ${clockText(minute)}`;
+/** `12-31 17:00` → 31 December 17:00 */
+const yearlyTimeOf = (text: string): YearlyTime => ({ month: Number(text.slice(0, 2)), day: Number(text.slice(3, 5)), minute: minuteOf(text.slice(6)) });
+const dateText = (at: Instant): string => new Date(at).toISOString().slice(0, 10);
+
+/** OANDA's own rows wherever the file has none. */
+function fillCalendar(calendar: ParsedCalendar): FilledCalendar {
+  const { hours, extraBreaks, holidays } = OANDA_CALENDAR;
+  return {
+    alwaysOpen: calendar.alwaysOpen,
+    hours: calendar.hours ?? hours.map((row) => ({ from: dateText(row.from), open: clockText(row.openMinute), close: clockText(row.closeMinute) })),
+    extraBreaks: calendar.extraBreaks ?? extraBreaks.map((row) => ({ from: dateText(row.from), currency: row.currency, start: clockText(row.startMinute), end: clockText(row.endMinute) })),
+    holidays: calendar.holidays ?? holidays.map((row) => ({ start: yearlyText(row.start), end: yearlyText(row.end) })),
+  };
+}
+
 /** Fills in what follows from other values: hosts, what is known of instruments, the calendar, the socket. */
 export function fillSettings(parsed: ParsedSettings): FilledSettings {
   const { environment, restUrl, streamUrl } = parsed.broker;
   const hosts = environment === 'local' ? null : OANDA_HOSTS[environment];
-  const hours = OANDA_CALENDAR.hours.map((row) => ({
-    from: new Date(row.from).toISOString().slice(0, 10),
-    open: clockText(row.openMinute),
-    close: clockText(row.closeMinute),
-  }));
   return {
     ...parsed,
     broker: { ...parsed.broker, restUrl: restUrl ?? hosts?.restUrl ?? null, streamUrl: streamUrl ?? hosts?.streamUrl ?? null },
     instruments: parsed.instruments.map((entry) => fillInstrument(entry, parsed.broker.accountCurrency)),
-    calendar: { alwaysOpen: parsed.calendar.alwaysOpen, hours: parsed.calendar.hours ?? hours },
+    calendar: fillCalendar(parsed.calendar),
     control: { ...parsed.control, socketPath: parsed.control.socketPath ?? join(parsed.deployment.dataDirectory, 'control.sock') },
   };
 }
@@ -96,6 +112,7 @@ function safetyConfig(safety: FilledSettings['safety']): Config['safety'] {
     maxOrderUnits: units(safety.maxOrderUnits),
     maxPositionUnits: units(safety.maxPositionUnits),
     spreadPipsMax: pips(safety.spreadPipsMax),
+    outlierRangesMax: ratio(safety.outlierRangesMax),
     dailyLossMoney: money(safety.dailyLossMoney),
     dailyLossPips: pips(safety.dailyLossPips),
     tradeLossMoney: money(safety.tradeLossMoney),
@@ -112,9 +129,13 @@ function tradingConfig({ fridayFlatten, ...trading }: FilledSettings['trading'])
 }
 
 function calendarConfig(calendar: FilledSettings['calendar']): TradingCalendar {
+  const from = (row: { readonly from: string }): Instant => instantOf(Date.parse(row.from));
   return {
     alwaysOpen: calendar.alwaysOpen,
-    hours: calendar.hours.map((row) => ({ from: instantOf(Date.parse(row.from)), openMinute: minuteOf(row.open), closeMinute: minuteOf(row.close) })),
+    instrument: null,
+    hours: calendar.hours.map((row) => ({ from: from(row), openMinute: minuteOf(row.open), closeMinute: minuteOf(row.close) })),
+    extraBreaks: calendar.extraBreaks.map((row) => ({ from: from(row), currency: row.currency, startMinute: minuteOf(row.start), endMinute: minuteOf(row.end) })),
+    holidays: calendar.holidays.map((row) => ({ start: yearlyTimeOf(row.start), end: yearlyTimeOf(row.end) })),
   };
 }
 

@@ -94,8 +94,8 @@ export interface Exchange {
   /** The raw reply, cut at the cap. */
   readonly body: string | null;
   readonly bodyTruncated: boolean;
-  /** Null when the broker gave a usable v20 answer, a refusal included. */
-  readonly failure: { readonly cause: 'timeout' | 'connection' | 'status' | 'unparsable'; readonly detail: string } | null;
+  /** Null when the broker gave a usable v20 answer, a refusal included. `unsent` is there when provably no byte left. */
+  readonly failure: { readonly cause: 'timeout' | 'connection' | 'status' | 'unparsable'; readonly detail: string; readonly unsent?: true } | null;
   /** For a usable refusal (4xx with a v20 body): the broker's error code or message. */
   readonly refusal: string | null;
 }
@@ -108,16 +108,27 @@ export type FeedLine =
   | { readonly kind: 'transaction'; readonly transactionId: number; readonly at: Instant }
   | { readonly kind: 'heartbeat'; readonly at: Instant; readonly lastTransactionId: number | null };
 
+/** Why a stream ended, as far as it changes when to try again: maintenance (503), a refused token (401, 403), or anything else. */
+export type FeedEnd = 'unavailable' | 'unauthorised' | 'other';
+
 export interface FeedListener {
   /** The connection stands; in lockstep `connection` is the number that announcements count lines for. */
   connected(connection: number | null): void;
   line(line: FeedLine): void;
   /** The connection has ended; nobody reconnects but whoever listens here. */
-  ended(detail: string): void;
+  ended(detail: string, cause: FeedEnd): void;
 }
 
-/** Why a read failed. `unauthorised` means that every further call will fail too. */
-export type BrokerReadFailure = 'timeout' | 'connection' | 'status' | 'malformed' | 'unauthorised';
+/**
+ * Why a read failed. `unauthorised` means that every further call will fail too, `unavailable` that the broker is in
+ * maintenance, `limited` that it was asked too often, `protocol` that the request itself was wrong, `untrusted` that its
+ * certificate is not the broker's.
+ */
+export type BrokerReadFailure = 'timeout' | 'connection' | 'status' | 'malformed' | 'unauthorised' | 'unavailable' | 'limited' | 'protocol' | 'untrusted';
+
+/** A 4xx that says that the request was wrong, not its content or its moment: asking again would be wrong again. */
+const OTHER_MEANINGS: readonly number[] = [400, 401, 403, 404, 408, 425, 429];
+export const isProtocolFault = (status: number): boolean => status >= 400 && status < 500 && !OTHER_MEANINGS.includes(status);
 
 export class BrokerReadError extends Error {
   override readonly name = 'BrokerReadError';

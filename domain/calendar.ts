@@ -5,7 +5,7 @@
  * from its rule, so that the core needs no time-zone database: since 2007 clocks go forward on the second
  * Sunday of March and back on the first Sunday of November, both at 02:00, when the market is closed.
  */
-import { DAY_MS, HOUR_MS, MINUTE_MS, instantOf } from './time.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS, instantOf, plusMs } from './time.ts';
 import type { Instant } from './time.ts';
 
 /** Opening hours from a date on; `open` and `close` are minutes after New York midnight. */
@@ -17,11 +17,44 @@ export interface TradingHours {
   readonly closeMinute: number;
 }
 
+/** A daily break, Monday to Friday, of the pairs that hold one currency. */
+export interface ExtraBreak {
+  readonly from: Instant;
+  readonly currency: string;
+  /** Minutes after New York midnight: closed from the first on, open again at the second. */
+  readonly startMinute: number;
+  readonly endMinute: number;
+}
+
+/** A New York minute of every year. */
+export interface YearlyTime {
+  /** 1 for January. */
+  readonly month: number;
+  readonly day: number;
+  readonly minute: number;
+}
+
+/** A span of every year whose open minutes may bring prices or not: neither is an error. */
+export interface Holiday {
+  readonly start: YearlyTime;
+  readonly end: YearlyTime;
+}
+
 export interface TradingCalendar {
   /** Dated hours; the latest row that is not in the future holds. */
   readonly hours: readonly TradingHours[];
+  /** Dated likewise, for each currency. They close nothing until `calendarFor` has named the pair. */
+  readonly extraBreaks: readonly ExtraBreak[];
+  readonly holidays: readonly Holiday[];
+  /** The pair that this calendar is narrowed to; null speaks of the market as such. */
+  readonly instrument: string | null;
   /** Open on every minute, for practice against the local broker on a day when the market is not. */
   readonly alwaysOpen: boolean;
+}
+
+interface Span {
+  readonly from: number;
+  readonly until: number;
 }
 
 /** The trading day and the financing day both turn at 17:00 New York. */
@@ -68,17 +101,56 @@ function hoursAt(calendar: TradingCalendar, at: Instant): TradingHours {
   return found;
 }
 
-/** Is the market open at this instant by the calendar? The broker's `tradeable` flag still has the last word. */
+/** The calendar of one pair: with the breaks of its two currencies. */
+export const calendarFor = (calendar: TradingCalendar, instrument: string): TradingCalendar => ({ ...calendar, instrument });
+
+/** The breaks that hold at `at` for the calendar's pair: of each of its currencies the newest row. */
+function breaksAt(calendar: TradingCalendar, at: Instant): readonly ExtraBreak[] {
+  if (calendar.instrument === null) return [];
+  const held = new Map<string, ExtraBreak>();
+  for (const row of calendar.extraBreaks) {
+    if (row.from > at || !calendar.instrument.split('_').includes(row.currency)) continue;
+    if (row.from >= (held.get(row.currency)?.from ?? row.from)) held.set(row.currency, row);
+  }
+  return [...held.values()];
+}
+
+const yearlyInstant = (year: number, { month, day, minute }: YearlyTime): Instant => newYorkInstant(Date.UTC(year, month - 1, day) / DAY_MS, minute);
+
+/** The holidays that touch [from, until). */
+function holidaySpans(calendar: TradingCalendar, from: Instant, until: Instant): readonly Span[] {
+  const spans: Span[] = [];
+  // One that began in the year before may last into this one.
+  for (let year = new Date(from).getUTCFullYear() - 1; year <= new Date(until).getUTCFullYear(); year += 1) {
+    for (const { start, end } of calendar.holidays) {
+      const begins = yearlyInstant(year, start);
+      const sameYear = yearlyInstant(year, end);
+      const span = { from: begins, until: sameYear > begins ? sameYear : yearlyInstant(year + 1, end) };
+      if (span.until > from && span.from < until) spans.push(span);
+    }
+  }
+  return spans;
+}
+
+/**
+ * Is the market open at this instant by the calendar, optional minutes included? The broker's `tradeable` flag still
+ * has the last word.
+ */
 export function isMarketOpen(calendar: TradingCalendar, at: Instant): boolean {
   if (calendar.alwaysOpen) return true;
   const hours = hoursAt(calendar, at);
   const { weekday, minute } = newYorkClock(at);
   if (weekday === SATURDAY) return false;
+  if (weekday !== 0 && breaksAt(calendar, at).some((row) => minute >= row.startMinute && minute < row.endMinute)) return false;
   const afterOpen = minute >= hours.openMinute;
   if (weekday === 0) return afterOpen;
   const beforeClose = minute < hours.closeMinute;
   return weekday === FRIDAY ? beforeClose : afterOpen || beforeClose;
 }
+
+/** An open minute of a holiday: it may bring a price, and none is missed when it does not. */
+export const isOptionalMinute = (calendar: TradingCalendar, at: Instant): boolean =>
+  !calendar.alwaysOpen && isMarketOpen(calendar, at) && holidaySpans(calendar, at, plusMs(at, 1)).length > 0;
 
 /** Does any part of a weekend, Friday's close to Sunday's open, lie in [from, until)? */
 export function spansWeekend(calendar: TradingCalendar, from: Instant, until: Instant): boolean {
@@ -93,11 +165,29 @@ export function spansWeekend(calendar: TradingCalendar, from: Instant, until: In
   }
 }
 
-/** Open minutes in [from, until): the overlap with every session, so that a span of years costs a few days' steps. */
+/** Milliseconds of [from, until) that lie in any of the spans. */
+function coveredMs(spans: readonly Span[], from: number, until: number): number {
+  let covered = 0;
+  let reached = from;
+  for (const span of [...spans].sort((left, right) => left.from - right.from)) {
+    const begins = Math.max(span.from, reached);
+    const ends = Math.min(span.until, until);
+    if (ends <= begins) continue;
+    covered += ends - begins;
+    reached = ends;
+  }
+  return covered;
+}
+
+/**
+ * Minutes in [from, until) that are expected to bring a price: the overlap with every session, breaks and holidays
+ * taken out, so that a span of years costs a few days' steps.
+ */
 export function openMinutesBetween(calendar: TradingCalendar, from: Instant, until: Instant): number {
   if (until <= from) return 0;
   if (calendar.alwaysOpen) return Math.floor((until - from) / MINUTE_MS);
   let open = 0;
+  const holidays = holidaySpans(calendar, from, until);
   const lastDay = newYorkClock(until).day;
   for (let day = newYorkClock(from).day - 1; day <= lastDay; day += 1) {
     const weekday = weekdayOf(day);
@@ -105,9 +195,29 @@ export function openMinutesBetween(calendar: TradingCalendar, from: Instant, unt
     const hours = hoursAt(calendar, newYorkInstant(day, TRADING_DAY_MINUTE));
     const opens = Math.max(newYorkInstant(day, hours.openMinute), from);
     const closes = Math.min(newYorkInstant(day + 1, hours.closeMinute), until);
-    if (closes > opens) open += Math.floor((closes - opens) / MINUTE_MS);
+    if (closes <= opens) continue;
+    const breaks = breaksAt(calendar, newYorkInstant(day + 1, 0)).map((row) => ({ from: newYorkInstant(day + 1, row.startMinute), until: newYorkInstant(day + 1, row.endMinute) }));
+    open += Math.floor((closes - opens - coveredMs([...breaks, ...holidays], opens, closes)) / MINUTE_MS);
   }
   return open;
+}
+
+/** Minutes around the week's open and close, and holidays, in which no position is opened. */
+export interface Blackout {
+  readonly afterOpenMinutes: number;
+  readonly beforeCloseMinutes: number;
+}
+
+/** Why no position is opened at `at` though the market may be open; null when nothing speaks against it. */
+export function blackoutAt(calendar: TradingCalendar, at: Instant, blackout: Blackout): string | null {
+  if (calendar.alwaysOpen) return null;
+  const { day, weekday } = newYorkClock(at);
+  const hours = hoursAt(calendar, at);
+  const sinceOpenMs = at - newYorkInstant(day - weekday, hours.openMinute);
+  const untilCloseMs = newYorkInstant(day - weekday + FRIDAY, hours.closeMinute) - at;
+  if (!(sinceOpenMs >= blackout.afterOpenMinutes * MINUTE_MS)) return `within ${blackout.afterOpenMinutes} minutes of the week's open`;
+  if (!(untilCloseMs > blackout.beforeCloseMinutes * MINUTE_MS)) return `within ${blackout.beforeCloseMinutes} minutes of the week's close`;
+  return isOptionalMinute(calendar, at) ? 'a holiday' : null;
 }
 
 /** The last 17:00 New York at or before `at`: where the trading day began. */
@@ -124,12 +234,22 @@ export function isWeekendHold(calendar: TradingCalendar, at: Instant, fridayMinu
   return weekday === SATURDAY || (weekday === 0 && minute < hoursAt(calendar, at).openMinute);
 }
 
-/** OANDA's hours: measured on quotes of 2014 to 2020, and as published from November 2021 and December 2024 on. */
+/**
+ * OANDA's hours: measured on quotes of 2014 to 2020, and as published from November 2021 and December 2024 on, when
+ * the pairs of the New Zealand dollar have a break of their own. Around Christmas and New Year the published hours say
+ * closed and the measured quotes do not: those minutes are optional.
+ */
 export const OANDA_CALENDAR: TradingCalendar = {
   alwaysOpen: false,
+  instrument: null,
   hours: [
     { from: instantOf(0), openMinute: 17 * 60, closeMinute: 17 * 60 },
     { from: instantOf(Date.UTC(2021, 10, 29)), openMinute: 17 * 60 + 3, closeMinute: 16 * 60 + 58 },
     { from: instantOf(Date.UTC(2024, 11, 25)), openMinute: 17 * 60 + 5, closeMinute: 16 * 60 + 59 },
+  ],
+  extraBreaks: [{ from: instantOf(Date.UTC(2021, 10, 29)), currency: 'NZD', startMinute: 12 * 60 + 58, endMinute: 13 * 60 + 3 }],
+  holidays: [
+    { start: { month: 12, day: 24, minute: TRADING_DAY_MINUTE }, end: { month: 12, day: 25, minute: TRADING_DAY_MINUTE } },
+    { start: { month: 12, day: 31, minute: TRADING_DAY_MINUTE }, end: { month: 1, day: 1, minute: TRADING_DAY_MINUTE } },
   ],
 };

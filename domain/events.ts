@@ -86,6 +86,11 @@ export const CATALOGUE = {
   MarketBarClosed: define('bars', 1, bar),
   /** A complete candle read later than its minute, to close a gap; it never triggers a decision. */
   MarketBarBackfilled: define('bars', 1, bar),
+  /**
+   * The broker now shows another candle for a minute than was recorded (null: it showed none). Decisions on the old
+   * one stand; windows hold the new one from here on.
+   */
+  MarketBarRevised: define('bars', 1, z.strictObject({ instrument, start: time, recorded: bar.nullable(), revised: bar })),
   /** Open minutes without a bar. */
   MarketGapDetected: define('bars', 1, z.strictObject({
     instrument,
@@ -262,6 +267,10 @@ export const CATALOGUE = {
   DaemonStopped: define('daemon', 1, z.strictObject({ reason: text, exitCode: count })),
   FeedConnected: define('daemon', 1, z.strictObject({ feed: z.enum(['pricing', 'transactions']) })),
   FeedDisconnected: define('daemon', 1, z.strictObject({ feed: z.enum(['pricing', 'transactions']), detail: text })),
+  /** Streams ended too often: none is opened for a while, and nothing is opened in the market. */
+  FeedBreakerOpened: define('daemon', 1, z.strictObject({ reconnects: count, windowMs: count, pauseMs: count })),
+  /** The first connection after the breaker's pause stands. */
+  FeedBreakerClosed: define('daemon', 1, z.strictObject({})),
   ModelLoaded: define('daemon', 1, z.strictObject({ modelHash: hash, modelLabel: z.string(), featureSetId: z.string(), trained: z.boolean() })),
   ModelRejected: define('daemon', 1, z.strictObject({ check: z.string(), detail: text })),
   /** An operator's model, verified, has taken over: every later decision is its own, every earlier one the former's. */

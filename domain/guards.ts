@@ -5,12 +5,12 @@
  * They fail closed. A limit reads `if (!(value <= limit)) deny`, a missing input denies, and every opening order
  * carries the verdict of every guard, so that the log answers why it was allowed.
  */
-import type { TradingCalendar } from './calendar.ts';
-import { isMarketOpen, isWeekendHold } from './calendar.ts';
+import type { Blackout, TradingCalendar } from './calendar.ts';
+import { blackoutAt, isMarketOpen, isWeekendHold } from './calendar.ts';
 import type { Quote } from './broker.ts';
 import type { GuardVerdict, Mode } from './events.ts';
 import { absolute, add, format, negate, priceToPips, subtract } from './money.ts';
-import type { AnyScaled, Money, Pips, Units } from './money.ts';
+import type { AnyScaled, Money, Pips, Price, Units } from './money.ts';
 import type { Safety } from './safety.ts';
 import { ordersLastDay, ordersLastHour } from './safety.ts';
 import type { SafetyLimits } from './settings.ts';
@@ -21,7 +21,9 @@ export interface OpeningFacts {
   readonly now: Instant;
   readonly safety: Safety;
   readonly limits: SafetyLimits;
+  /** Of the instrument, its own breaks included. */
   readonly calendar: TradingCalendar;
+  readonly blackout: Blackout;
   readonly fridayFlattenMinute: number | null;
   readonly pipLocation: number;
   readonly orderUnits: Units;
@@ -30,6 +32,8 @@ export interface OpeningFacts {
   /** Opening orders of this instrument that are not settled. */
   readonly openingOrders: number;
   readonly quote: Quote | null;
+  /** How far the quote lies from the last believed one when it is doubted, else null. */
+  readonly quoteDoubt: Price | null;
   /** Loss since 17:00 New York, positive when losing. */
   readonly dayLossMoney: Money;
   readonly dayLossPips: Pips;
@@ -72,8 +76,13 @@ const OPENING_GUARDS = Object.entries<Guard>({
     must(isMarketOpen(calendar, now) && quote?.tradeable === true, `calendar ${isMarketOpen(calendar, now) ? 'open' : 'closed'}, quote ${quote === null ? 'missing' : quote.tradeable ? 'tradeable' : 'halted'}`, 'open and tradeable'),
   weekend: ({ now, calendar, fridayFlattenMinute }) =>
     must(fridayFlattenMinute === null || !isWeekendHold(calendar, now, fridayFlattenMinute), fridayFlattenMinute === null ? 'held by configuration' : 'clock', 'before Friday flatten'),
+  blackout: ({ now, calendar, blackout }) => {
+    const reason = blackoutAt(calendar, now, blackout);
+    return must(reason === null, reason ?? 'none', 'none');
+  },
   quoteAge: ({ now, quote, limits }) => (quote === null ? must(false, 'no quote', `${limits.quoteAgeMsMax}`) : withFloor(now - quote.at, limits.quoteAgeMsMax)),
   spread: ({ quote, limits, pipLocation }) => (quote === null ? must(false, 'no quote', format(limits.spreadPipsMax)) : spreadVerdict(quote, limits, pipLocation)),
+  outlier: ({ quoteDoubt }) => must(quoteDoubt === null, quoteDoubt === null ? 'believed' : `${format(quoteDoubt)} from the last believed price`, 'believed'),
   dailyLossMoney: ({ dayLossMoney, limits }) => below(dayLossMoney, limits.dailyLossMoneyMax),
   dailyLossPips: ({ dayLossPips, limits }) => below(dayLossPips, limits.dailyLossPipsMax),
   ordersPerHour: ({ safety, now, limits }) => atMostCount(ordersLastHour(safety, now) + 1, limits.ordersPerHourMax),

@@ -8,7 +8,7 @@
  */
 import type { DataOf, Disposition, DomainEvent, Mode } from './events.ts';
 import type { Instant } from './time.ts';
-import { DAY_MS, HOUR_MS } from './time.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from './time.ts';
 import { format, ratio } from './money.ts';
 import type { DeskSettings, HaltCause, SafetyLimits } from './settings.ts';
 
@@ -24,11 +24,13 @@ export interface Safety {
   readonly haltCauses: readonly string[];
   /** When each order of the last 24 hours was intended, oldest first. */
   readonly intendedAt: readonly Instant[];
+  /** When the broker last rejected an order of ours, at most `REJECTIONS_MAX` times, oldest first. */
+  readonly rejectedAt: readonly Instant[];
   /** Fills since the last arming whose slippage was above the tolerance. */
   readonly slippageStrikes: number;
 }
 
-export const initialSafety: Safety = { mode: 'OBSERVING', since: null, cause: 'firstStart', disposition: null, haltCauses: [], intendedAt: [], slippageStrikes: 0 };
+export const initialSafety: Safety = { mode: 'OBSERVING', since: null, cause: 'firstStart', disposition: null, haltCauses: [], intendedAt: [], rejectedAt: [], slippageStrikes: 0 };
 
 // --- evolve ---
 
@@ -51,16 +53,29 @@ export function evolveSafety(safety: Safety, event: DomainEvent, at: Instant, li
     case 'TradingHalted':
       return halted(safety, event.data, at);
     case 'TradingResumed':
+      return { ...moved(safety, 'OBSERVING', `operator ${event.data.operator}`, at), rejectedAt: [] };
     case 'TradingDisarmed':
       return moved(safety, 'OBSERVING', `operator ${event.data.operator}`, at);
     case 'OrderIntended':
       return { ...safety, intendedAt: [...safety.intendedAt.filter((earlier) => earlier > at - DAY_MS), at] };
+    case 'OrderRejected':
+      return isLawfulRejection(event.data.reason) ? safety : { ...safety, rejectedAt: [...safety.rejectedAt, at].slice(-REJECTIONS_MAX) };
     case 'OrderFilled':
       return isSlippageStrike(event.data, limits) ? { ...safety, slippageStrikes: safety.slippageStrikes + 1 } : safety;
     default:
       return safety;
   }
 }
+
+/** So many rejections within the span mean that what we send is wrong. */
+export const REJECTIONS_MAX = 3;
+export const REJECTIONS_SPAN_MS = 10 * MINUTE_MS;
+
+/** A close that comes after its trade has gone is refused as it should be. */
+const TRADE_GONE = /TRADE_DOESNT_EXIST|NO_SUCH_TRADE|CLOSEOUT_POSITION_DOESNT_EXIST|does not exist/i;
+const isLawfulRejection = (reason: string): boolean => TRADE_GONE.test(reason);
+
+export const rejectedTooOften = (safety: Safety, now: Instant): boolean => safety.rejectedAt.length >= REJECTIONS_MAX && now - safety.rejectedAt[0]! <= REJECTIONS_SPAN_MS;
 
 const isSlippageStrike = (data: DataOf<'OrderFilled'>, limits: SafetyLimits): boolean =>
   data.slippageShare !== null && !(ratio(data.slippageShare) <= limits.slippageShareMax);

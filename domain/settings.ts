@@ -1,5 +1,5 @@
 /** What the desk must know of its configuration, in the core's own types. */
-import type { TradingCalendar } from './calendar.ts';
+import type { Blackout, TradingCalendar } from './calendar.ts';
 import type { Disposition } from './events.ts';
 import type { HealthLimits } from './health.ts';
 import type { Instrument } from './instruments.ts';
@@ -7,7 +7,7 @@ import type { Money, Pips, Ratio, Units } from './money.ts';
 import type { Sizing } from './sizing.ts';
 
 /** Causes of a halt that configuration gives a disposition for. */
-export const HALT_CAUSES = ['lossLimit', 'overFill', 'positionLimit', 'slippage', 'model', 'data', 'foreignTrade', 'authentication', 'unknownSchema', 'discrepancy', 'operator'] as const;
+export const HALT_CAUSES = ['lossLimit', 'overFill', 'positionLimit', 'slippage', 'model', 'data', 'foreignTrade', 'authentication', 'unknownSchema', 'protocol', 'rejections', 'discrepancy', 'operator'] as const;
 export type HaltCause = (typeof HALT_CAUSES)[number];
 
 export interface InstrumentSettings {
@@ -25,6 +25,13 @@ export interface SafetyLimits {
   readonly positionUnitsMax: Units;
   readonly quoteAgeMsMax: number;
   readonly spreadPipsMax: Pips;
+  /** A quote farther from the last believed one than so many median true ranges is doubted until three ticks agree. */
+  readonly outlierRangesMax: Ratio;
+  /** Without a price for so long while the market is open the price stream is taken for stale. */
+  readonly pricesStaleMsMax: number;
+  readonly clockSkewMsWarn: number;
+  /** With a broker's clock farther from ours nothing is opened. */
+  readonly clockSkewMsMax: number;
   readonly dailyLossMoneyMax: Money;
   readonly dailyLossPipsMax: Pips;
   readonly ordersPerHourMax: number;
@@ -55,6 +62,10 @@ export interface DeskSettings {
   readonly blindBarsMax: number;
   /** Minute of a New York Friday from which no position is held; null holds over the weekend. */
   readonly fridayFlattenMinute: number | null;
+  /** When nothing is opened though the market is open. */
+  readonly blackout: Blackout;
+  /** Bars before the newest that are read again, to notice revisions. */
+  readonly rereadBars: number;
   /** Silence of the ledger after which an order of unknown outcome is taken for never placed. */
   readonly quietPeriodMs: number;
   /** A fill later than this many bars after its decision is closed, not kept. */

@@ -12,12 +12,19 @@ const REFUSED_BY_PROMTOOL = ['nodejs_active_handles_total', 'nodejs_active_reque
 /** Seconds from a closed bar to its decision; the bar's next minute is the end of its use. */
 const DECISION_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 
+const CONDITIONS = ['READ-ONLY', 'STALE'] as const;
+type Condition = (typeof CONDITIONS)[number];
+
 /** How `src` feeds the numbers; each call is cheap and never fails. */
 export interface Metrics {
   eventRecorded(type: EventType): void;
   modelChanged(label: string): void;
   modeChanged(mode: Mode): void;
   readyChanged(ready: boolean): void;
+  /** Conditions that hold beside the mode. */
+  conditionsChanged(conditions: readonly Condition[]): void;
+  /** The broker's clock minus ours; null before it was measured. */
+  clockMeasured(offsetMs: number | null): void;
   /** @param end end of the bar's minute. */
   barClosed(instrument: string, end: Instant): void;
   /** @param at the quote's own time; its age is worked out when the metrics are read. */
@@ -61,6 +68,9 @@ export function createMetrics({ clock, build, configHash, modelLabel, accountCur
   const modes = new Gauge({ name: 'reckoner_mode', help: '1 for the mode that holds, 0 for the others.', labelNames: ['mode'], registers });
   for (const mode of MODES) modes.set({ mode }, 0);
   const ready = new Gauge({ name: 'reckoner_ready', help: '1 when reconciled and following the market.', registers });
+  const conditions = new Gauge({ name: 'reckoner_condition', help: '1 for a condition that holds: nothing is opened in it.', labelNames: ['condition'], registers });
+  for (const condition of CONDITIONS) conditions.set({ condition }, 0);
+  const clockOffset = new Gauge({ name: 'reckoner_clock_offset_seconds', help: 'The broker\'s clock minus ours.', registers });
   const lastBar = new Gauge({ name: 'reckoner_last_bar_timestamp_seconds', help: 'End of the newest closed bar.', labelNames: ['instrument'], registers });
   const quoteTimes = new Map<string, Instant>();
   new Gauge({
@@ -89,6 +99,8 @@ export function createMetrics({ clock, build, configHash, modelLabel, accountCur
     modelChanged: showModel,
     modeChanged: (mode) => MODES.forEach((name) => modes.set({ mode: name }, name === mode ? 1 : 0)),
     readyChanged: (isReady) => ready.set(isReady ? 1 : 0),
+    conditionsChanged: (holding) => CONDITIONS.forEach((condition) => conditions.set({ condition }, holding.includes(condition) ? 1 : 0)),
+    clockMeasured: (offsetMs) => offsetMs !== null && clockOffset.set(offsetMs / 1_000),
     barClosed: (instrument, end) => lastBar.set({ instrument }, end / 1_000),
     quoteSeen: (instrument, at) => void quoteTimes.set(instrument, at),
     decisionMade: (durationMs) => decisions.observe(durationMs / 1_000),

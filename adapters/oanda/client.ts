@@ -5,9 +5,10 @@
  * an answer, a refusal or a failure is judged here and nowhere else, and a failure says nothing about the order.
  * The token goes into the Authorization header and is taken out of every text that leaves this module.
  */
-import { BrokerReadError } from '../../domain/broker.ts';
-import { formatInstant } from '../../domain/time.ts';
-import { READS_IN_FLIGHT_MAX, createPool, describeError, exchange, jsonTextOf } from './http.ts';
+import { BrokerReadError, isProtocolFault } from '../../domain/broker.ts';
+import { formatInstant, instantOf } from '../../domain/time.ts';
+import { ConnectPacer, Governor } from './governor.ts';
+import { CONNECTIONS_MAX, READS_IN_FLIGHT_MAX, createPool, describeError, exchange, jsonTextOf } from './http.ts';
 import { brokerOrigins } from './hosts.ts';
 import { openFeed } from './feed.ts';
 import { WireError, decodeAccount, decodeCandles, decodeInstruments, decodeOrderReply, decodePositions, decodePricingLine, decodeRefusal, decodeTransactionLine, decodeTransactions } from './wire.ts';
@@ -16,7 +17,7 @@ import type { AccountSnapshot, Bar, Broker, BrokerReadFailure, Exchange, FeedLis
 import type { Clock } from '../../domain/clock.ts';
 import type { Instrument, InstrumentName } from '../../domain/instruments.ts';
 import type { Instant } from '../../domain/time.ts';
-import type { HttpExchange } from './http.ts';
+import type { HttpExchange, HttpRequest } from './http.ts';
 import type { CandlesPage } from './wire.ts';
 
 export interface OandaOptions {
@@ -33,10 +34,16 @@ export interface OandaOptions {
   readonly restDeadlineMs?: number;
   /** A stream ends after this time without a byte; 0 for never (lockstep, where time may stand still). */
   readonly streamSilenceMsMax?: number;
+  /** Requests a second that the broker allows; 0 for no limit (lockstep). */
+  readonly requestsPerSecondMax?: number;
+  /** Told the Date of each answer, between when it was asked for and when it came, by `clock`. */
+  readonly onDate?: (date: Instant, sentAt: Instant, answeredAt: Instant) => void;
 }
 
 const REST_DEADLINE_MS = 10_000;
 const STREAM_SILENCE_MS_MAX = 12_000;
+/** The broker answers 429 from 120 a second on and asks for at most 100 on a connection. */
+const REQUESTS_PER_SECOND_MAX = 100;
 const REPLY_BYTES_MAX = 1024 * 1024;
 /** The account with all its trades and orders; and a full page of the ledger, since a thousand fills pass 1 MiB. */
 const LARGE_REPLY_BYTES_MAX = 8 * 1024 * 1024;
@@ -58,7 +65,8 @@ export function createOandaBroker(options: OandaOptions): Broker {
   const origins = brokerOrigins(options.restUrl, options.streamUrl);
   if (!/^\d{1,10}(?:-\d{1,12}){3}$/.test(options.accountId)) throw new RangeError(`broker.accountId "${options.accountId.slice(0, 40)}" is no v20 account id such as 101-001-1234567-001`);
   if (!/^[\x21-\x7e]{8,4096}$/.test(options.token)) throw new RangeError('the broker token is no line of 8 to 4096 visible ASCII characters: check the token file');
-  return new OandaBroker(options, createPool(origins.rest), createPool(origins.stream));
+  const pacer = new ConnectPacer(CONNECTIONS_MAX, () => performance.now());
+  return new OandaBroker(options, createPool(origins.rest, pacer), createPool(origins.stream, pacer));
 }
 
 class OandaBroker implements Broker {
@@ -66,6 +74,7 @@ class OandaBroker implements Broker {
   readonly #rest: Pool;
   readonly #stream: Pool;
   readonly #deadlineMs: number;
+  readonly #governor: Governor;
   readonly #feeds = new Set<{ close(): void }>();
   readonly #reads = new Set<AbortController>();
   #closed: Promise<void> | null = null;
@@ -75,6 +84,7 @@ class OandaBroker implements Broker {
     this.#rest = rest;
     this.#stream = stream;
     this.#deadlineMs = options.restDeadlineMs ?? REST_DEADLINE_MS;
+    this.#governor = new Governor({ requestsPerSecondMax: options.requestsPerSecondMax ?? REQUESTS_PER_SECOND_MAX, nowMs: () => performance.now() });
   }
 
   async instruments(): Promise<readonly Instrument[]> {
@@ -125,8 +135,12 @@ class OandaBroker implements Broker {
   async send(request: OrderRequest): Promise<Exchange> {
     const path = this.#orderPath(request.path);
     const { clock } = this.#options;
+    // A POST is the only request that can open; a PUT closes a trade or sets its stop.
+    const admission = this.#governor.admit(request.method === 'POST' ? 'open' : 'close');
+    if (!admission.admitted) return unsentExchange(clock.now(), admission.detail);
+    if (admission.waitMs > 0) await sleep(admission.waitMs);
     const sentAt = clock.now();
-    const reply = await exchange(this.#rest, this.#options.token, { method: request.method, path, body: request.body, replyBytesMax: REPLY_BYTES_MAX, deadlineMs: this.#deadlineMs, abort: new AbortController() });
+    const reply = await this.#exchange({ method: request.method, path, body: request.body, replyBytesMax: REPLY_BYTES_MAX, deadlineMs: this.#deadlineMs, abort: new AbortController() });
     const judged = judgeOrderReply(reply);
     const received = this.#scrub(reply.bytes.toString('utf8'));
     const recorded = cutToBytes(received, RECORDED_BYTES_MAX);
@@ -137,7 +151,7 @@ class OandaBroker implements Broker {
       requestId: reply.requestId === null ? null : this.#scrub(reply.requestId),
       body: reply.status === null ? null : recorded,
       bodyTruncated: recorded.length < received.length || (reply.status !== null && reply.broken !== null),
-      failure: judged.failure === null ? null : { cause: judged.failure.cause, detail: this.#shown(judged.failure.detail) },
+      failure: judged.failure === null ? null : { ...judged.failure, detail: this.#shown(judged.failure.detail) },
       refusal: judged.refusal === null ? null : this.#shown(judged.refusal),
     };
   }
@@ -154,13 +168,14 @@ class OandaBroker implements Broker {
       decode: pricing ? (line) => decodePricingLine(line, wanted) : (line) => decodeTransactionLine(line, this.#options.accountId),
       connectDeadlineMs: this.#deadlineMs,
       silenceMsMax: this.#options.streamSilenceMsMax ?? STREAM_SILENCE_MS_MAX,
+      answered: (status, retryAfter) => this.#governor.answered(status, retryAfter),
       scrub: (text) => this.#shown(text),
     }, {
       connected: (connection) => listener.connected(connection),
       line: (line) => listener.line(line),
-      ended: (detail) => {
+      ended: (detail, cause) => {
         this.#feeds.delete(handle);
-        listener.ended(detail);
+        listener.ended(detail, cause);
       },
     });
     const handle = {
@@ -190,6 +205,17 @@ class OandaBroker implements Broker {
     return this.#read(`/instruments/${instrument}/candles?${parameters.toString()}`, REPLY_BYTES_MAX, (body) => decodeCandles(body, instrument));
   }
 
+  /** One exchange, and what its headers say of our pace and our clock. */
+  async #exchange(request: HttpRequest): Promise<HttpExchange> {
+    const { clock, onDate, token } = this.#options;
+    const sentAt = onDate === undefined ? null : clock.now();
+    const reply = await exchange(this.#rest, token, request);
+    if (reply.status !== null) this.#governor.answered(reply.status, reply.retryAfter);
+    const date = Date.parse(reply.date ?? '');
+    if (sentAt !== null && Number.isSafeInteger(date)) onDate?.(instantOf(date), sentAt, clock.now());
+    return reply;
+  }
+
   /** One read: bounded, judged, decoded. */
   async #read<T>(pathBelowAccount: string, replyBytesMax: number, decode: (body: string) => T): Promise<T> {
     const path = this.#accountPath(pathBelowAccount);
@@ -198,7 +224,10 @@ class OandaBroker implements Broker {
     const abort = new AbortController();
     this.#reads.add(abort);
     try {
-      const reply = await exchange(this.#rest, this.#options.token, { method: 'GET', path, body: null, replyBytesMax, deadlineMs: this.#deadlineMs, abort });
+      const admission = this.#governor.admit('read');
+      if (!admission.admitted) throw failed(admission.failure, admission.detail);
+      if (admission.waitMs > 0) await sleep(admission.waitMs);
+      const reply = await this.#exchange({ method: 'GET', path, body: null, replyBytesMax, deadlineMs: this.#deadlineMs, abort });
       if (reply.status === 401) throw failed('unauthorised', 'status 401: the broker does not accept the token');
       if (reply.broken !== null) throw failed(reply.broken.cause === 'unparsable' ? 'malformed' : reply.broken.cause, reply.broken.detail);
       const content = jsonTextOf(reply);
@@ -215,8 +244,12 @@ class OandaBroker implements Broker {
 
   /** A 403 counts as the broker's word only when the broker said it: a proxy's page has no v20 body. */
   #refusedRead(failed: (failure: BrokerReadFailure, detail: string) => BrokerReadError, reply: HttpExchange, refusal: string | null): BrokerReadError {
-    const detail = `status ${reply.status}: ${refusal ?? 'no v20 error in the body'}`;
-    return failed(reply.status === 403 && refusal !== null ? 'unauthorised' : 'status', detail);
+    const status = reply.status!;
+    const detail = `status ${status}: ${refusal ?? 'no v20 error in the body'}`;
+    if (status === 503) return failed('unavailable', detail);
+    if (status === 429) return failed('limited', detail);
+    if (status === 403 && refusal !== null) return failed('unauthorised', detail);
+    return failed(isProtocolFault(status) ? 'protocol' : 'status', detail);
   }
 
   #accountPath(below: string): string {
@@ -239,6 +272,12 @@ class OandaBroker implements Broker {
   }
 }
 
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** An order that was not let out, or could not be: nothing of it has left. */
+const unsentExchange = (at: Instant, detail: string): Exchange =>
+  ({ sentAt: at, answeredAt: null, status: null, requestId: null, body: null, bodyTruncated: false, failure: { cause: 'connection', detail, unsent: true }, refusal: null });
+
 type JudgedReply = Pick<Exchange, 'failure' | 'refusal'>;
 
 /**
@@ -247,7 +286,10 @@ type JudgedReply = Pick<Exchange, 'failure' | 'refusal'>;
  */
 function judgeOrderReply(reply: HttpExchange): JudgedReply {
   const failure = (cause: NonNullable<Exchange['failure']>['cause'], detail: string): JudgedReply => ({ failure: { cause, detail }, refusal: null });
-  if (reply.broken !== null) return failure(reply.broken.cause, reply.broken.detail);
+  if (reply.broken !== null) {
+    const judged = failure(reply.broken.cause === 'untrusted' ? 'connection' : reply.broken.cause, reply.broken.detail);
+    return reply.broken.unsent ? { ...judged, failure: { ...judged.failure!, unsent: true } } : judged;
+  }
   const status = reply.status!;
   const success = status >= 200 && status < 300;
   if (!success && !REFUSAL_STATUSES.has(status)) return failure('status', `status ${status}`);

@@ -3,7 +3,7 @@ import { createLineSplitter } from './lines.ts';
 import { describeError, headerOf, requestHeaders } from './http.ts';
 import { WireError, decodeRefusal } from './wire.ts';
 import type { Dispatcher, Pool } from 'undici';
-import type { FeedLine, FeedListener } from '../../domain/broker.ts';
+import type { FeedEnd, FeedLine, FeedListener } from '../../domain/broker.ts';
 
 const LINE_BYTES_MAX = 64 * 1024;
 const REFUSAL_BYTES_MAX = 4 * 1024;
@@ -19,6 +19,8 @@ interface FeedOptions {
   readonly connectDeadlineMs: number;
   /** Longest time without a byte; 0 for no limit. */
   readonly silenceMsMax: number;
+  /** Told the status of the answer, and its Retry-After. */
+  readonly answered: (status: number, retryAfter: string | null) => void;
   /** Takes what must not be seen out of a text. */
   readonly scrub: (text: string) => string;
 }
@@ -34,10 +36,10 @@ export function openFeed(options: FeedOptions, listener: FeedListener): { close(
     clearTimeout(watchdog);
     connection.abort();
   };
-  const end = (detail: string): void => {
+  const end = (detail: string, cause: FeedEnd = 'other'): void => {
     if (over) return;
     finish();
-    listener.ended(options.scrub(detail));
+    listener.ended(options.scrub(detail), cause);
   };
   const expectWithin = (limitMs: number, detail: string): void => {
     clearTimeout(watchdog);
@@ -45,11 +47,14 @@ export function openFeed(options: FeedOptions, listener: FeedListener): { close(
   };
   const heard = (): void => expectWithin(options.silenceMsMax, `no byte for ${options.silenceMsMax} ms`);
 
-  /** Hands lines on until there are no more, and returns why. */
-  const run = async (): Promise<string> => {
+  /** Hands lines on until there are no more, and tells why. */
+  const run = async (): Promise<void> => {
     expectWithin(options.connectDeadlineMs, `no answer within ${options.connectDeadlineMs} ms`);
     const opened = await open(options, connection.signal);
-    if (typeof opened === 'string') return opened;
+    if ('refused' in opened) end(opened.refused, opened.cause);
+    else end(await follow(opened));
+  };
+  const follow = async (opened: OpenedFeed): Promise<string> => {
     const batches = linesOf(opened.body, heard);
     if (!over) {
       heard();
@@ -69,7 +74,7 @@ export function openFeed(options: FeedOptions, listener: FeedListener): { close(
     }
   };
   // A rejection here is a fault of a listener or of this module, not of the broker: it stays unhandled and stops the process.
-  void run().then(end);
+  void run();
   return { close: finish };
 }
 
@@ -78,16 +83,24 @@ interface OpenedFeed {
   readonly connection: number | null;
 }
 
-/** Sends the request; a text says why there is no stream. */
-async function open(options: FeedOptions, signal: AbortSignal): Promise<OpenedFeed | string> {
+interface RefusedFeed {
+  readonly refused: string;
+  readonly cause: FeedEnd;
+}
+
+const causeOf = (status: number): FeedEnd => (status === 503 ? 'unavailable' : status === 401 || status === 403 ? 'unauthorised' : 'other');
+
+/** Sends the request. */
+async function open(options: FeedOptions, signal: AbortSignal): Promise<OpenedFeed | RefusedFeed> {
   try {
     const reply = await options.pool.request({ method: 'GET', path: options.path, headers: requestHeaders(options.token), signal });
-    if (reply.statusCode !== 200) return `status ${reply.statusCode}: ${await refusalOf(reply.body)}`;
+    options.answered(reply.statusCode, headerOf(reply.headers, 'retry-after'));
+    if (reply.statusCode !== 200) return { refused: `status ${reply.statusCode}: ${await refusalOf(reply.body)}`, cause: causeOf(reply.statusCode) };
     const numbered = headerOf(reply.headers, 'lockstep-connection');
-    if (numbered !== null && !/^\d{1,9}$/.test(numbered)) return 'the Lockstep-Connection header is no number';
+    if (numbered !== null && !/^\d{1,9}$/.test(numbered)) return { refused: 'the Lockstep-Connection header is no number', cause: 'other' };
     return { body: reply.body, connection: numbered === null ? null : Number(numbered) };
   } catch (error) {
-    return describeError(error);
+    return { refused: describeError(error), cause: 'other' };
   }
 }
 

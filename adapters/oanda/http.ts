@@ -4,15 +4,16 @@
  * Nothing is ever sent twice: HTTP/1.1 without pipelining, no retry, no redirect followed, because a second copy of
  * an order is a second position. A reply counts only when it arrived whole.
  */
-import { Pool } from 'undici';
+import { Pool, buildConnector } from 'undici';
+import type { ConnectPacer } from './governor.ts';
 
 /** Connections to a host. Reads may hold fewer, so that an order finds one free. */
-const CONNECTIONS_MAX = 8;
+export const CONNECTIONS_MAX = 8;
 export const READS_IN_FLIGHT_MAX = 6;
 const HEADER_BYTES_MAX = 16 * 1024;
 const REQUEST_ID_LENGTH_MAX = 128;
 
-interface HttpRequest {
+export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT';
   /** Path and query, from the root. */
   readonly path: string;
@@ -32,12 +33,17 @@ export interface HttpExchange {
   readonly requestId: string | null;
   readonly contentType: string | null;
   readonly contentEncoding: string | null;
+  /** The Date and Retry-After headers as they came. */
+  readonly date: string | null;
+  readonly retryAfter: string | null;
   readonly bytes: Buffer;
-  readonly broken: { readonly cause: 'timeout' | 'connection' | 'unparsable'; readonly detail: string } | null;
+  /** `unsent` only where no connection ever stood, so that no byte of the request can have left. */
+  readonly broken: { readonly cause: 'timeout' | 'connection' | 'unparsable' | 'untrusted'; readonly detail: string; readonly unsent: boolean } | null;
 }
 
 /** A pool that verifies certificates whatever the environment says, and never uses HTTP/2, whose streams may be resent. */
-export function createPool(origin: string): Pool {
+export function createPool(origin: string, pacer: ConnectPacer): Pool {
+  const connect = buildConnector({ rejectUnauthorized: true, minVersion: 'TLSv1.2', allowH2: false });
   return new Pool(origin, {
     connections: CONNECTIONS_MAX,
     pipelining: 1,
@@ -45,7 +51,11 @@ export function createPool(origin: string): Pool {
     maxHeaderSize: HEADER_BYTES_MAX,
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: { rejectUnauthorized: true, minVersion: 'TLSv1.2' },
+    connect(options, callback) {
+      const waitMs = pacer.nextWaitMs();
+      if (waitMs === 0) connect(options, callback);
+      else setTimeout(() => connect(options, callback), waitMs);
+    },
   });
 }
 
@@ -66,7 +76,7 @@ export async function exchange(pool: Pool, token: string, request: HttpRequest):
     request.abort.abort();
   }, request.deadlineMs);
   const chunks: Uint8Array[] = [];
-  let head: Omit<HttpExchange, 'bytes' | 'broken'> = { status: null, requestId: null, contentType: null, contentEncoding: null };
+  let head: Omit<HttpExchange, 'bytes' | 'broken'> = { status: null, requestId: null, contentType: null, contentEncoding: null, date: null, retryAfter: null };
   let broken: HttpExchange['broken'] = null;
   try {
     const reply = await pool.request({
@@ -82,6 +92,8 @@ export async function exchange(pool: Pool, token: string, request: HttpRequest):
       requestId: requestId !== null && requestId.length <= REQUEST_ID_LENGTH_MAX ? requestId : null,
       contentType: headerOf(reply.headers, 'content-type'),
       contentEncoding: headerOf(reply.headers, 'content-encoding'),
+      date: headerOf(reply.headers, 'date'),
+      retryAfter: headerOf(reply.headers, 'retry-after'),
     };
     let bytes = 0;
     for await (const chunk of reply.body as AsyncIterable<Uint8Array>) {
@@ -89,16 +101,31 @@ export async function exchange(pool: Pool, token: string, request: HttpRequest):
       chunks.push(chunk.byteLength > room ? chunk.subarray(0, room) : chunk);
       bytes += chunk.byteLength;
       if (bytes <= request.replyBytesMax) continue;
-      broken = { cause: 'unparsable', detail: `the reply is over ${request.replyBytesMax} bytes` };
+      broken = { cause: 'unparsable', detail: `the reply is over ${request.replyBytesMax} bytes`, unsent: false };
       break;
     }
   } catch (error) {
-    if (expired) broken = { cause: 'timeout', detail: `no whole reply within ${request.deadlineMs} ms` };
-    else broken = { cause: 'connection', detail: signal.aborted ? 'the client was closed' : describeError(error) };
+    if (expired) broken = { cause: 'timeout', detail: `no whole reply within ${request.deadlineMs} ms`, unsent: false };
+    else if (signal.aborted) broken = { cause: 'connection', detail: 'the client was closed', unsent: false };
+    else broken = { cause: isUntrusted(error) ? 'untrusted' : 'connection', detail: describeError(error), unsent: neverConnected(error) };
   } finally {
     clearTimeout(timer);
   }
   return { ...head, bytes: Buffer.concat(chunks), broken };
+}
+
+const CERTIFICATE_FAULT = /^(?:ERR_TLS_CERT_ALTNAME_INVALID|CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(?:VERIFY|GET)_\w+)$/;
+const isUntrusted = (error: unknown): boolean => CERTIFICATE_FAULT.test((error as NodeJS.ErrnoException | null)?.code ?? '');
+
+/**
+ * Did the connection fail before it stood: no address, nobody listening, a certificate that is not the broker's? Then the
+ * request still waited for it. Errors of a connection that stood come from reading or writing and prove nothing.
+ */
+function neverConnected(error: unknown): boolean {
+  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.every(neverConnected);
+  if (!(error instanceof Error)) return false;
+  const { syscall, code } = error as NodeJS.ErrnoException;
+  return syscall === 'connect' || syscall === 'getaddrinfo' || code === 'UND_ERR_CONNECT_TIMEOUT' || isUntrusted(error);
 }
 
 /** The text of a reply that says it is JSON, or why it cannot be read as such. */

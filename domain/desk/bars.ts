@@ -1,7 +1,7 @@
 /** From a minute's end to the question put to the policy, and from its answer to a decision. */
 import type { Bar } from '../broker.ts';
-import { isMarketOpen } from '../calendar.ts';
-import type { DataOf } from '../events.ts';
+import { calendarFor, isMarketOpen } from '../calendar.ts';
+import type { DataOf, DomainEvent } from '../events.ts';
 import { FLAT_VIEW, viewOf } from '../excursion.ts';
 import type { DecisionId } from '../ids.ts';
 import { decisionIdOf } from '../ids.ts';
@@ -34,34 +34,55 @@ export const instrumentOfWake = (key: string): InstrumentName | null => (key.sta
 
 // --- reading bars ---
 
+/** Where to read from so that the newest bars come again and a revision of them is noticed. */
+const rereadFrom = (draft: Draft, lastBarStart: Instant): Instant => plusMs(barEnd(lastBarStart), -draft.state.settings.rereadBars * MINUTE_MS);
+
 /** At a start: the window before us, or everything since the newest bar when that is not long ago. */
 export function readHistory(draft: Draft): void {
   for (const [instrument, book] of draft.state.books) {
     if (draft.state.live.historyRead.has(instrument)) continue;
     const countMax = draft.state.settings.windowBars + HISTORY_MARGIN_BARS;
     const last = book.market.lastBarStart;
-    const missed = last === null ? Number.POSITIVE_INFINITY : (draft.now - last) / MINUTE_MS;
-    const from = last !== null && missed < CANDLES_PER_READ_MAX ? barEnd(last) : null;
-    draft.ask({ kind: 'read', read: { what: 'bars', instrument, purpose: 'history', from, countMax: from === null ? countMax : CANDLES_PER_READ_MAX } });
+    const from = last === null ? null : rereadFrom(draft, last);
+    const missed = from === null ? Number.POSITIVE_INFINITY : (draft.now - from) / MINUTE_MS;
+    const wholeAbsence = missed < CANDLES_PER_READ_MAX;
+    draft.ask({ kind: 'read', read: { what: 'bars', instrument, purpose: 'history', from: wholeAbsence ? from : null, countMax: wholeAbsence ? CANDLES_PER_READ_MAX : countMax } });
   }
 }
 
-/** At each minute's end: ask for the candle that should be complete now. */
+/** At each minute's end: give up the candle that has not come, and ask for the one that should be complete now. */
 export function awaitMinute(draft: Draft): void {
   const barStart = plusMs(floorMinute(draft.now), -MINUTE_MS);
-  if (!isMarketOpen(draft.state.settings.calendar, barStart)) return;
   for (const instrument of draft.state.books.keys()) {
     // Without its past read, a first bar would stand where the window should begin.
     if (!draft.state.live.historyRead.has(instrument)) continue;
-    draft.live({ awaited: new Map(draft.state.live.awaited).set(instrument, { barStart, attempts: 0, quoted: false }) });
+    giveUpAwaited(draft, instrument);
+    if (!isMarketOpen(calendarFor(draft.state.settings.calendar, instrument), barStart)) continue;
+    const priced = draft.state.live.pricedMinutes.get(instrument)?.includes(barStart) ?? false;
+    draft.live({ awaited: new Map(draft.state.live.awaited).set(instrument, { barStart, attempts: 0, quoted: false, priced }) });
     readAwaited(draft, instrument);
   }
 }
 
-/** Asks for every bar behind the newest; the awaited one should be the last of them. */
+/** A minute that had prices must have a candle: without one within 60 seconds no decision is made on it. */
+function giveUpAwaited(draft: Draft, instrument: InstrumentName): void {
+  const awaited = draft.state.live.awaited.get(instrument);
+  if (awaited === undefined) return;
+  const rest = new Map(draft.state.live.awaited);
+  rest.delete(instrument);
+  draft.live({ awaited: rest });
+  if (!awaited.priced) return;
+  const decisionId = decisionIdOf(draft.state.settings.accountId, instrument, awaited.barStart);
+  draft.tell({
+    type: 'DecisionSkipped',
+    data: { instrument, barStart: formatInstant(awaited.barStart), reason: 'late', detail: `the minute had prices and no complete candle ${DECISION_AGE_MS_MAX / SECOND_MS} s after its end` },
+  }, { instrument, correlationId: decisionId });
+}
+
+/** Asks for every bar behind the newest, and a few before it again; the awaited one should be the last of them. */
 function readBehindNewest(draft: Draft, instrument: InstrumentName, awaitedStart: Instant): void {
   const last = bookOf(draft.state, instrument).market.lastBarStart;
-  draft.ask({ kind: 'read', read: { what: 'bars', instrument, purpose: 'boundary', from: last === null ? awaitedStart : barEnd(last), countMax: CANDLES_PER_READ_MAX } });
+  draft.ask({ kind: 'read', read: { what: 'bars', instrument, purpose: 'boundary', from: last === null ? awaitedStart : rereadFrom(draft, last), countMax: CANDLES_PER_READ_MAX } });
 }
 
 /** Asks (again) for the awaited candle, and sets the next reminder. */
@@ -90,17 +111,25 @@ export function completedByQuote(draft: Draft, instrument: InstrumentName, quote
 export function takeBars(draft: Draft, instrument: InstrumentName, bars: readonly Bar[], purpose: 'history' | 'boundary'): void {
   if (purpose === 'history') draft.live({ historyRead: new Set(draft.state.live.historyRead).add(instrument) });
   const newest = bars.at(-1);
+  const rules = { ...draft.state.settings, calendar: calendarFor(draft.state.settings.calendar, instrument) };
   for (const bar of bars) {
-    const market = bookOf(draft.state, instrument).market;
-    const live = purpose === 'boundary' && bar === newest && draft.now >= barEnd(bar.start) && draft.now - barEnd(bar.start) <= DECISION_AGE_MS_MAX;
+    const { market } = bookOf(draft.state, instrument);
+    // A minute that was given up is told as skipped: nothing is decided on it any more.
+    const awaited = draft.state.live.awaited.get(instrument)?.barStart ?? bar.start;
+    const live = purpose === 'boundary' && bar === newest && bar.start >= awaited && draft.now >= barEnd(bar.start) && draft.now - barEnd(bar.start) <= DECISION_AGE_MS_MAX;
     const decisionId = decisionIdOf(draft.state.settings.accountId, instrument, bar.start);
-    for (const event of recordBar(market, bar, live, draft.state.live.downUntil, draft.state.settings)) {
-      const named = event.type === 'MarketGapDetected' ? {} : { id: factId('bar', decisionId) };
-      draft.tell(event, { instrument, actor: 'market', occurredAt: event.type === 'MarketGapDetected' ? bar.start : barEnd(bar.start), correlationId: decisionId, ...named });
+    const events = recordBar(market, bar, live, draft.state.live.downUntil, rules);
+    for (const event of events) {
+      const recorded = event.type === 'MarketBarClosed' || event.type === 'MarketBarBackfilled';
+      draft.tell(event, { instrument, actor: 'market', occurredAt: occurredAt(draft, event, bar), correlationId: decisionId, ...(recorded ? { id: factId('bar', decisionId) } : {}) });
     }
-    if (live && market !== bookOf(draft.state, instrument).market) barClosed(draft, instrument, bar.start, decisionId);
+    if (events.at(-1)?.type === 'MarketBarClosed') barClosed(draft, instrument, bar.start, decisionId);
   }
 }
+
+/** A bar is of its minute's end and a gap of the bar that ended it; a revision happened when it was seen. */
+const occurredAt = (draft: Draft, event: DomainEvent, bar: Bar): Instant =>
+  event.type === 'MarketBarRevised' ? draft.now : event.type === 'MarketGapDetected' ? bar.start : barEnd(bar.start);
 
 function barClosed(draft: Draft, instrument: InstrumentName, barStart: Instant, decisionId: DecisionId): void {
   const awaited = new Map(draft.state.live.awaited);

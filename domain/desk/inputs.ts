@@ -67,6 +67,12 @@ export type Input = { readonly now: Instant } & (
   | { readonly kind: 'wake'; readonly key: string }
   | { readonly kind: 'quote'; readonly quote: Quote }
   | { readonly kind: 'feed'; readonly feed: FeedName; readonly connected: boolean; readonly detail: string }
+  /** Reconnecting has become too frequent and stops for a while; null when a connection stands after that. */
+  | { readonly kind: 'breaker'; readonly change: { readonly reconnects: number; readonly windowMs: number; readonly pauseMs: number } | null }
+  /** What the two clocks say of one another; 0 for what did not happen. */
+  | { readonly kind: 'clockDisturbed'; readonly stalledMs: number; readonly steppedMs: number; readonly monotonicMs: number }
+  /** The broker's clock minus ours. */
+  | { readonly kind: 'clockMeasured'; readonly offsetMs: number }
   /** The broker spoke of its newest transaction id. */
   | { readonly kind: 'notice'; readonly transactionId: number }
   | { readonly kind: 'answer'; readonly read: Read; readonly answer: Answer }
@@ -85,6 +91,8 @@ export type Input = { readonly now: Instant } & (
 
 export type Effect =
   | { readonly kind: 'connectFeeds' }
+  /** Ends a stream that stands, so that it is opened anew. */
+  | { readonly kind: 'reconnectFeed'; readonly feed: FeedName; readonly detail: string }
   | { readonly kind: 'read'; readonly read: Read }
   | { readonly kind: 'consult'; readonly consultation: Consultation }
   | { readonly kind: 'dispatch'; readonly clientOrderId: ClientOrderId; readonly request: OrderRequest }

@@ -4,7 +4,8 @@
  * Opening passes every guard; closing a trade that the ledger shows is always allowed.
  */
 import type { Exchange, OrderRequest } from '../broker.ts';
-import { isMarketOpen, isWeekendHold, openMinutesBetween } from '../calendar.ts';
+import { isProtocolFault } from '../broker.ts';
+import { calendarFor, isMarketOpen, isWeekendHold, openMinutesBetween } from '../calendar.ts';
 import type { GuardVerdict, OrderCause } from '../events.ts';
 import type { OpeningFacts } from '../guards.ts';
 import { judgeOpening } from '../guards.ts';
@@ -20,6 +21,7 @@ import type { Action } from '../policy.ts';
 import type { Instant } from '../time.ts';
 import { floorMinute, formatInstant, MINUTE_MS, plusMs, SECOND_MS } from '../time.ts';
 import { workingOrders } from '../trading.ts';
+import { linkDoubt } from './conditions.ts';
 import type { Draft, Telling } from './draft.ts';
 import { factId } from './draft.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
@@ -44,6 +46,8 @@ interface DecisionContext {
 export function unsoundness(state: DeskState, now: Instant): string | null {
   if (!state.live.connected.pricing) return 'pricing stream down';
   if (!state.live.connected.transactions) return 'transaction stream down';
+  const doubt = linkDoubt(state);
+  if (doubt !== null) return doubt;
   const agreed = state.live.lastAgreedAt;
   if (agreed === null || !(now - agreed <= AGREEMENT_INTERVALS_MAX * state.settings.reconciliationIntervalMs)) return 'no recent reconciliation agreed';
   return null;
@@ -56,13 +60,15 @@ function openingFacts(draft: Draft, book: Book, orderUnits: Units, context: Deci
     now,
     safety: state.safety,
     limits: state.settings.safety,
-    calendar: state.settings.calendar,
+    calendar: calendarFor(state.settings.calendar, book.settings.instrument.name),
+    blackout: state.settings.blackout,
     fridayFlattenMinute: state.settings.fridayFlattenMinute,
     pipLocation: book.settings.instrument.pipLocation,
     orderUnits,
     positionUnits: netUnits(state.ledger, book.settings.instrument.name),
     openingOrders: workingOrders(book.trading).filter((order) => order.leg === 'open').length,
     quote: state.live.quotes.get(book.settings.instrument.name) ?? null,
+    quoteDoubt: state.live.trust.get(book.settings.instrument.name)?.doubted?.distance ?? null,
     dayLossMoney: loss.money,
     dayLossPips: loss.pips,
     foreignTrades: state.foreignTradeIds.size,
@@ -189,7 +195,7 @@ function flattenCause(state: DeskState, book: Book, trade: OpenTrade, now: Insta
   if (settings.fridayFlattenMinute !== null && isWeekendHold(settings.calendar, now, settings.fridayFlattenMinute)) return 'weekend';
   if (safety.mode === 'HALTED') return safety.disposition === 'flatten' ? 'halt' : null;
   const lastDecisionAt = book.trading.lastDecisionBarStart === null ? trade.openedAt : Math.max(barEnd(book.trading.lastDecisionBarStart), trade.openedAt);
-  return openMinutesBetween(settings.calendar, lastDecisionAt as Instant, now) > settings.blindBarsMax ? 'blind' : null;
+  return openMinutesBetween(calendarFor(settings.calendar, trade.instrument), lastDecisionAt as Instant, now) > settings.blindBarsMax ? 'blind' : null;
 }
 
 /** Between two attempts to close a trade that was refused: doubling from a minute to an hour. */
@@ -211,8 +217,8 @@ function mayTryClosing(state: DeskState, book: Book, tradeId: string, now: Insta
 
 /** Closes what may not stay open: at most one such order for a trade and minute, so that a refusal is asked again. */
 export function flattenWhatIsDue(draft: Draft): void {
-  if (!isMarketOpen(draft.state.settings.calendar, draft.now)) return;
-  for (const book of draft.state.books.values()) {
+  for (const [instrument, book] of draft.state.books) {
+    if (!isMarketOpen(calendarFor(draft.state.settings.calendar, instrument), draft.now)) continue;
     const trade = ourOpenTrade(draft.state, book);
     if (trade === null || isBeingClosed(book, trade.tradeId, draft.now)) continue;
     const cause = flattenCause(draft.state, book, trade, draft.now);
@@ -280,7 +286,9 @@ export function recordExchange(draft: Draft, clientOrderId: ClientOrderId, reque
       answeredAt: exchange.answeredAt === null ? null : formatInstant(exchange.answeredAt),
     },
   }, { ...telling, causedBy: factId('OrderIntended', clientOrderId) });
+  if (exchange.failure?.unsent === true) return recordDispatchDenial(draft, clientOrderId, { guard: 'connection', value: exchange.failure.detail, limit: 'a connection' });
   if (exchange.failure !== null || status === null) {
+    if (status !== null && isProtocolFault(status)) draft.halt('protocol', `the broker answered an order with ${status}`);
     // The ledger may have told of the order while its answer was awaited: then nothing about it is unknown.
     if (order.status !== 'intended') return;
     const failure = exchange.failure ?? { cause: 'connection' as const, detail: 'no status' };

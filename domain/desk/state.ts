@@ -13,6 +13,7 @@ import type { Ledger, OpenTrade } from '../ledger.ts';
 import { emptyLedger } from '../ledger.ts';
 import type { Market } from '../market.ts';
 import { emptyMarket } from '../market.ts';
+import type { QuoteTrust } from '../quotes.ts';
 import type { Safety } from '../safety.ts';
 import { initialSafety } from '../safety.ts';
 import type { DeskSettings, InstrumentSettings } from '../settings.ts';
@@ -60,7 +61,21 @@ export interface Live {
   /** Null when ready; else what is still missing. */
   readonly notReady: string | null;
   readonly quotes: ReadonlyMap<InstrumentName, Quote>;
+  /** Whether the newest quote of each instrument is believed. */
+  readonly trust: ReadonlyMap<InstrumentName, QuoteTrust>;
+  /** The newest two minutes that brought a quote, of each instrument. */
+  readonly pricedMinutes: ReadonlyMap<InstrumentName, readonly Instant[]>;
   readonly connected: { readonly pricing: boolean; readonly transactions: boolean };
+  readonly link: {
+    /** Why no stream is opened, null while the breaker is closed. */
+    readonly breaker: string | null;
+    /** Set from the first 503 of a read until the next answer. */
+    readonly unavailable: string | null;
+    /** The broker's clock minus ours; null before the first measurement, and in lockstep. */
+    readonly clockOffsetMs: number | null;
+    /** Instruments without a price though the market is open and the stream stands. */
+    readonly staleInstruments: ReadonlySet<string>;
+  };
   readonly brokerTransactionId: number;
   readonly ledgerReadPending: boolean;
   /** A fill was recorded since the ledger was last seen whole. */
@@ -86,8 +101,11 @@ export interface Live {
   readonly policy: Pick<RunFacts, 'policyName' | 'featureSetId' | 'modelLabel' | 'modelHash'>;
   /** The replacement of the model that is under way; null when none is. */
   readonly modelSwap: (SwapCommand & { readonly commandId: number }) | null;
-  /** For each instrument, the minute whose candle is awaited and how often it was asked for. */
-  readonly awaited: ReadonlyMap<InstrumentName, { readonly barStart: Instant; readonly attempts: number; readonly quoted: boolean }>;
+  /**
+   * For each instrument, the minute whose candle is awaited: how often it was asked for, whether a later price has
+   * shown it complete, and whether it is known to have had prices itself.
+   */
+  readonly awaited: ReadonlyMap<InstrumentName, { readonly barStart: Instant; readonly attempts: number; readonly quoted: boolean; readonly priced: boolean }>;
 }
 
 export interface DeskState {
@@ -116,7 +134,10 @@ export function initialDesk(settings: DeskSettings): DeskState {
     live: {
       notReady: 'starting',
       quotes: new Map(),
+      trust: new Map(),
+      pricedMinutes: new Map(),
       connected: { pricing: false, transactions: false },
+      link: { breaker: null, unavailable: null, clockOffsetMs: null, staleInstruments: new Set() },
       brokerTransactionId: 0,
       ledgerReadPending: false,
       fillRecorded: false,

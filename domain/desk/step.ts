@@ -11,13 +11,16 @@ import { CHECKS, compareWithSnapshot } from '../reconciliation.ts';
 import { decideCommand, decideRestart } from '../safety.ts';
 import { formatInstant, plusMs, SECOND_MS } from '../time.ts';
 import { workingOrders } from '../trading.ts';
-import { awaitMinute, completedByQuote, haltOnDayLoss, instrumentOfWake, readAwaited, readHistory, takeAdvice, takeBars } from './bars.ts';
+import { awaitMinute, haltOnDayLoss, instrumentOfWake, readAwaited, readHistory, takeAdvice, takeBars } from './bars.ts';
 import { Draft } from './draft.ts';
 import type { Answer, Effect, Emission, Input, Read, RunFacts } from './inputs.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
 import { readLedger, requestReconciliation, takePage } from './ledger-sync.ts';
+import { breakerChanged, clockDisturbed, clockMeasured, noteAvailability, pollLedger, watchLedger, watchPrices } from './link.ts';
 import { swapModel, takeOver, takeVerdict, tellHealth } from './model.ts';
 import { doubtIntentsAfterCrash, flattenWhatIsDue, recordDispatchDenial, recordExchange } from './orders.ts';
+import { takeQuote } from './quotes.ts';
+import { haltOnRejections } from './rejections.ts';
 import type { DeskState } from './state.ts';
 import { hasOurPosition, isForeign } from './state.ts';
 import { wakeAtMinute, wakeForPositionCheck, wakeForReconciliation, wakeToRetry } from './timetable.ts';
@@ -39,6 +42,7 @@ export function step(state: DeskState, input: Input): Step {
   const draft = new Draft(state, input.now, correlationOf(state, input));
   take(draft, input);
   tellHealth(draft, state);
+  haltOnRejections(draft, state);
   // A halt that flattens does so at once, whatever told of it.
   if (draft.state.safety !== state.safety && draft.state.safety.mode === 'HALTED' && draft.state.live.ledgerWhole) flattenWhatIsDue(draft);
   return { state: draft.state, emissions: draft.emissions, effects: draft.effects };
@@ -64,10 +68,15 @@ function take(draft: Draft, input: Input): void {
     case 'wake':
       return wake(draft, input.key);
     case 'quote':
-      draft.live({ quotes: new Map(draft.state.live.quotes).set(input.quote.instrument, input.quote) });
-      return completedByQuote(draft, input.quote.instrument, input.quote.at);
+      return takeQuote(draft, input.quote);
     case 'feed':
       return feedChanged(draft, input);
+    case 'breaker':
+      return breakerChanged(draft, input);
+    case 'clockDisturbed':
+      return clockDisturbed(draft, input);
+    case 'clockMeasured':
+      return clockMeasured(draft, input);
     case 'notice':
       draft.live({ brokerTransactionId: Math.max(draft.state.live.brokerTransactionId, input.transactionId) });
       if (input.transactionId > draft.state.ledger.lastTransactionId) readLedger(draft);
@@ -159,6 +168,7 @@ function wake(draft: Draft, key: string): void {
     case 'minute':
       wakeAtMinute(draft);
       awaitMinute(draft);
+      watchPrices(draft);
       return flattenWhatIsDue(draft);
     case 'positionCheck':
       wakeForPositionCheck(draft);
@@ -173,6 +183,8 @@ function wake(draft: Draft, key: string): void {
       return draft.live({ snapshotToRepeat: null });
     case 'history':
       return readHistory(draft);
+    case 'ledgerPoll':
+      return pollLedger(draft);
     case 'ledger':
     case 'resolve':
       return readLedger(draft);
@@ -188,6 +200,7 @@ function wake(draft: Draft, key: string): void {
 
 function feedChanged(draft: Draft, input: Extract<Input, { kind: 'feed' }>): void {
   const { connected } = draft.state.live;
+  if (input.feed === 'transactions' && !input.connected) watchLedger(draft);
   if (connected[input.feed] === input.connected) return;
   draft.live({ connected: { ...connected, [input.feed]: input.connected } });
   if (!input.connected) return draft.tell({ type: 'FeedDisconnected', data: { feed: input.feed, detail: input.detail.slice(0, 2_000) } });
@@ -201,6 +214,7 @@ function feedChanged(draft: Draft, input: Extract<Input, { kind: 'feed' }>): voi
 // --- answers of the broker ---
 
 function answered(draft: Draft, read: Read, answer: Answer): void {
+  noteAvailability(draft, null, '');
   if (draft.state.live.failures.has(read.what)) {
     const failures = new Map(draft.state.live.failures);
     failures.delete(read.what);
@@ -231,8 +245,10 @@ function takePositions(draft: Draft, snapshot: PositionsSnapshot): void {
 function readFailed(draft: Draft, read: Read, failure: BrokerReadFailure, detail: string): void {
   const failures = (draft.state.live.failures.get(read.what) ?? 0) + 1;
   draft.live({ failures: new Map(draft.state.live.failures).set(read.what, failures) });
-  if (failures === 1) draft.tell({ type: 'AlertRaised', data: { code: `${read.what}Unread`, severity: 'warning', detail: detail.slice(0, 2_000) } });
+  if (failures === 1) draft.tell({ type: 'AlertRaised', data: { code: `${read.what}Unread`, severity: failure === 'untrusted' ? 'critical' : 'warning', detail: detail.slice(0, 2_000) } });
+  noteAvailability(draft, failure, detail);
   if (failure === 'unauthorised') draft.halt('authentication', detail);
+  if (failure === 'protocol') draft.halt('protocol', detail);
   switch (read.what) {
     case 'transactions':
       draft.live({ ledgerReadPending: false });

@@ -19,7 +19,7 @@ import { openSqliteStore } from '../../adapters/sqlite/store.ts';
 import type { Config } from '../../config/config.ts';
 import { readToken } from '../../config/token.ts';
 import { BrokerReadError } from '../../domain/broker.ts';
-import type { Broker } from '../../domain/broker.ts';
+import type { Broker, FeedName } from '../../domain/broker.ts';
 import type { Clock, Timers } from '../../domain/clock.ts';
 import type { RunFacts } from '../../domain/desk/inputs.ts';
 import type { DeskState } from '../../domain/desk/state.ts';
@@ -29,7 +29,7 @@ import type { CommandResult } from '../../domain/safety.ts';
 import { ALL_PROJECTIONS } from '../../projections/index.ts';
 import { deskSettings } from '../desk-settings.ts';
 import { liveLaneOf, performWith } from './effects.ts';
-import { keepFeed } from './feeds.ts';
+import { FeedKeeper } from './feeds.ts';
 import { Journal } from './journal.ts';
 import { LockstepDriver } from './lockstep.ts';
 import { observeWith } from './observers.ts';
@@ -37,6 +37,7 @@ import { loadPolicy, PolicySeat } from './policy.ts';
 import { recoverDesk } from './recovery.ts';
 import { EXIT, Runtime } from './runtime.ts';
 import { readinessOf, statusOf } from './status.ts';
+import { Timekeeper } from './timekeeper.ts';
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -52,18 +53,20 @@ interface Timekeeping {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly lockstep: LockstepDriver | null;
+  /** Null in lockstep, which has but one time. */
+  readonly keeper: Timekeeper | null;
 }
 
 /** The machine's time, or the local broker's. */
 async function keepTime(config: Config, token: string): Promise<Timekeeping> {
   if (config.broker.clock === 'system') {
     const clock = new SystemClock();
-    return { clock, timers: new SystemTimers(clock), lockstep: null };
+    return { clock, timers: new SystemTimers(clock), lockstep: null, keeper: new Timekeeper(clock) };
   }
   const link = new LockstepLink({ restUrl: config.broker.restUrl, token });
   const clock = new LockstepClock((await link.status()).time);
   const timers = new LockstepTimers();
-  return { clock, timers, lockstep: new LockstepDriver(link, clock, timers) };
+  return { clock, timers, lockstep: new LockstepDriver(link, clock, timers), keeper: null };
 }
 
 /** Opens the log and proves it before anything is built on it. */
@@ -92,7 +95,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       token,
       clock: time.clock,
       restDeadlineMs: config.broker.restDeadlineMs,
-      ...(time.lockstep === null ? {} : { streamSilenceMsMax: 0 }),
+      ...(time.keeper === null ? { streamSilenceMsMax: 0, requestsPerSecondMax: 0 } : { onDate: time.keeper.dated }),
     });
     try {
       return await runOn(options, store, broker, time);
@@ -129,18 +132,19 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
   const metrics = createMetrics({ clock: time.clock, build, configHash, modelLabel: policy.modelLabel, accountCurrency: config.broker.accountCurrency });
   const replies = new Map<number, (result: Omit<CommandResult, 'events'>) => void>();
   const instruments = settings.instruments.map((entry) => entry.instrument.name);
-  const feeds: { unsubscribe(): void }[] = [];
+  const feeds: FeedKeeper[] = [];
   const connectFeeds = async (runtime: Runtime): Promise<void> => {
     if (time.lockstep !== null) return time.lockstep.connectFeeds(broker, instruments, runtime);
-    for (const name of ['pricing', 'transactions'] as const) feeds.push(keepFeed(broker, name, instruments, time.clock, journal, runtime));
+    feeds.push(new FeedKeeper({ broker, clock: time.clock, instruments, runtime, heartbeat: (at) => time.keeper?.heartbeat(at), seed: runtime.state.run.epoch }));
   };
+  const reconnectFeed = (feed: FeedName, detail: string): void => feeds.forEach((keeper) => keeper.reconnect(feed, detail));
   const observe = observeWith(metrics, logger);
   const runtime = new Runtime({
     initial: await recoverDesk(store, settings),
     journal,
     clock: time.clock,
     timers: time.timers,
-    perform: performWith({ broker, clock: time.clock, seat, connectFeeds, reply: (commandId, result) => replies.get(commandId)?.(result) }),
+    perform: performWith({ broker, clock: time.clock, seat, connectFeeds, reconnectFeed, reply: (commandId, result) => replies.get(commandId)?.(result) }),
     laneOf: time.lockstep === null ? liveLaneOf : () => 'all',
     observed: observe,
   });
@@ -159,6 +163,7 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
   const removeSignals = stopOnSignals(runtime);
   try {
     runtime.submit({ kind: 'start', run: facts });
+    time.keeper?.attach({ runtime, journal });
     if (time.lockstep !== null) void time.lockstep.follow(runtime);
     const { exitCode, reason } = await runtime.ended;
     await runtime.conclude();
@@ -166,7 +171,8 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
     return exitCode;
   } finally {
     removeSignals();
-    for (const feed of feeds) feed.unsubscribe();
+    time.keeper?.close();
+    for (const keeper of feeds) keeper.close();
     runtime.close();
     await stopServers();
     await seat.close();

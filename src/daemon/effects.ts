@@ -1,5 +1,5 @@
 /** What the desk asks for, done: reads, orders and the policy's opinion. Every result goes back in as an input. */
-import type { Broker } from '../../domain/broker.ts';
+import type { Broker, FeedName } from '../../domain/broker.ts';
 import { BrokerReadError } from '../../domain/broker.ts';
 import type { Answer, Effect, Read } from '../../domain/desk/inputs.ts';
 import { lastLook } from '../../domain/desk/orders.ts';
@@ -15,6 +15,8 @@ export interface EffectParts {
   readonly seat: PolicySeat;
   /** Opens both streams; resolves when both stand or, live, when the attempt is under way. */
   readonly connectFeeds: (runtime: Runtime) => Promise<void>;
+  /** Ends a stream that stands, so that it is opened anew; in lockstep streams are the broker's to end. */
+  readonly reconnectFeed: (feed: FeedName, detail: string) => void;
   readonly reply: (commandId: number, result: Omit<CommandResult, 'events'>) => void;
 }
 
@@ -39,6 +41,8 @@ export const performWith = (parts: EffectParts) => async (effect: Running, runti
   switch (effect.kind) {
     case 'connectFeeds':
       return parts.connectFeeds(runtime);
+    case 'reconnectFeed':
+      return parts.reconnectFeed(effect.feed, effect.detail);
     case 'reply':
       return parts.reply(effect.commandId, effect.result);
     case 'read':

@@ -1,35 +1,25 @@
-/** The two streams, live: opened, watched and opened again, each on its own. */
-import { Observable, defer, retry, timer } from 'rxjs';
+/** The two streams, live: opened, watched and opened again, each judged on its own and both by one link. */
+import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { Observable, Subject, defer, filter, map, merge, retry, timer } from 'rxjs';
 import type { Subscription } from 'rxjs';
-import type { Broker, FeedLine, FeedName } from '../../domain/broker.ts';
+import type { Broker, FeedEnd, FeedLine, FeedName } from '../../domain/broker.ts';
 import type { Clock } from '../../domain/clock.ts';
 import type { InstrumentName } from '../../domain/instruments.ts';
+import { BREAKER_PAUSE_MS, BREAKER_RECONNECTS, BREAKER_WINDOW_MS, feedConnected, feedEnded, initialLink } from '../../domain/link.ts';
 import type { Instant } from '../../domain/time.ts';
-import type { Journal } from './journal.ts';
 import type { FreshInput, Runtime } from './runtime.ts';
-
-/** At most one new connection a second for each stream; half of what the broker allows for both. */
-const RECONNECT_MS_MIN = 1_000;
-const RECONNECT_MS_MAX = 30_000;
-/** A connection that lasted this long was a good one; the pause starts over. */
-const GOOD_CONNECTION_MS = 10_000;
 
 type FeedSignal = { readonly kind: 'connected' } | { readonly kind: 'line'; readonly line: FeedLine };
 
 class FeedEnded extends Error {
   override readonly name = 'FeedEnded';
-}
+  readonly reason: FeedEnd;
 
-/** One connection of a stream as an observable: it errors when the connection ends, whatever ended it. */
-function connection(broker: Broker, name: FeedName, instruments: readonly InstrumentName[]): Observable<FeedSignal> {
-  return new Observable((subscriber) => {
-    const feed = broker.feed(name, instruments, {
-      connected: () => subscriber.next({ kind: 'connected' }),
-      line: (line) => subscriber.next({ kind: 'line', line }),
-      ended: (detail) => subscriber.error(new FeedEnded(detail)),
-    });
-    return () => feed.close();
-  });
+  constructor(detail: string, reason: FeedEnd) {
+    super(detail);
+    this.reason = reason;
+  }
 }
 
 /** What a line means to the desk; null for a heartbeat that says nothing new. */
@@ -44,29 +34,93 @@ export function inputOfLine(line: FeedLine): FreshInput | null {
   }
 }
 
-/** Keeps a stream open until unsubscribed; the pause doubles while connections fail and starts over after a good one. */
-export function keepFeed(broker: Broker, name: FeedName, instruments: readonly InstrumentName[], clock: Clock, journal: Journal, runtime: Runtime): Subscription {
-  let failures = 0;
-  let connectedAt: Instant | null = null;
-  const signals = defer(() => connection(broker, name, instruments)).pipe(
-    retry({
-      delay: (error: unknown) => {
-        const detail = error instanceof Error ? error.message : String(error);
-        runtime.submit({ kind: 'feed', feed: name, connected: false, detail });
-        failures = connectedAt !== null && clock.now() - connectedAt >= GOOD_CONNECTION_MS ? 1 : failures + 1;
-        connectedAt = null;
-        return timer(Math.min(RECONNECT_MS_MAX, RECONNECT_MS_MIN * 2 ** Math.min(failures - 1, 10)));
-      },
-    }),
-  );
-  return signals.subscribe((signal) => {
-    if (signal.kind === 'connected') {
-      connectedAt = clock.now();
-      runtime.submit({ kind: 'feed', feed: name, connected: true, detail: '' });
-      return;
-    }
-    if (signal.line.kind === 'heartbeat') journal.measureClockOffset(signal.line.at - clock.now());
-    const input = inputOfLine(signal.line);
-    if (input !== null) runtime.submit(input);
-  });
+export interface FeedParts {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly instruments: readonly InstrumentName[];
+  readonly runtime: Runtime;
+  /** Told the broker's time of each heartbeat. */
+  readonly heartbeat: (at: Instant) => void;
+  /** Of the pauses between connections; the run's epoch, which the log holds. */
+  readonly seed: number;
+}
+
+/** Keeps both streams open until it is closed. */
+export class FeedKeeper {
+  readonly #parts: FeedParts;
+  readonly #random: ReturnType<typeof xoroshiro128plus>;
+  readonly #anew = new Subject<{ readonly feed: FeedName; readonly detail: string }>();
+  readonly #subscriptions: readonly Subscription[];
+  #link = initialLink;
+
+  constructor(parts: FeedParts) {
+    this.#parts = parts;
+    this.#random = xoroshiro128plus(parts.seed);
+    this.#subscriptions = (['pricing', 'transactions'] as const).map((feed) => this.#keep(feed));
+  }
+
+  /** Ends a connection that stands; the next one is opened as after any other end. */
+  reconnect(feed: FeedName, detail: string): void {
+    this.#anew.next({ feed, detail });
+  }
+
+  close(): void {
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+  }
+
+  /** Silence and pauses are measured on the monotonic clock: no step of the wall clock moves them. */
+  #nowMs(): number {
+    return Number(this.#parts.clock.monotonicNs() / 1_000_000n);
+  }
+
+  #keep(feed: FeedName): Subscription {
+    const { runtime } = this.#parts;
+    return defer(() => this.#connection(feed))
+      .pipe(retry({ delay: (error: unknown) => timer(this.#pauseAfter(feed, error)) }))
+      .subscribe((signal) => {
+        if (signal.kind === 'connected') return this.#connected(feed);
+        if (signal.line.kind === 'heartbeat') this.#parts.heartbeat(signal.line.at);
+        const input = inputOfLine(signal.line);
+        if (input !== null) runtime.submit(input);
+      });
+  }
+
+  /** One connection as an observable: it errors when the connection ends, whatever ended it. */
+  #connection(feed: FeedName): Observable<FeedSignal> {
+    const { broker, instruments } = this.#parts;
+    const opened = new Observable<FeedSignal>((subscriber) => {
+      const connection = broker.feed(feed, instruments, {
+        connected: () => subscriber.next({ kind: 'connected' }),
+        line: (line) => subscriber.next({ kind: 'line', line }),
+        ended: (detail, cause) => subscriber.error(new FeedEnded(detail, cause)),
+      });
+      return () => connection.close();
+    });
+    const ended = this.#anew.pipe(
+      filter((wish) => wish.feed === feed),
+      map(({ detail }): never => {
+        throw new FeedEnded(detail, 'other');
+      }),
+    );
+    return merge(opened, ended);
+  }
+
+  #connected(feed: FeedName): void {
+    const { link, breakerCloses } = feedConnected(this.#link, feed, this.#nowMs());
+    this.#link = link;
+    if (breakerCloses) this.#parts.runtime.submit({ kind: 'breaker', change: null });
+    this.#parts.runtime.submit({ kind: 'feed', feed, connected: true, detail: '' });
+  }
+
+  /** @returns milliseconds until the next connection. @throws whatever was no end of a stream. */
+  #pauseAfter(feed: FeedName, error: unknown): number {
+    if (!(error instanceof FeedEnded)) throw error;
+    const { runtime } = this.#parts;
+    const nowMs = this.#nowMs();
+    const { link, connectAtMs, breakerOpens } = feedEnded(this.#link, feed, error.reason, nowMs, uniformFloat64(this.#random));
+    this.#link = link;
+    runtime.submit({ kind: 'feed', feed, connected: false, detail: error.message });
+    if (breakerOpens) runtime.submit({ kind: 'breaker', change: { reconnects: BREAKER_RECONNECTS, windowMs: BREAKER_WINDOW_MS, pauseMs: BREAKER_PAUSE_MS } });
+    return connectAtMs - nowMs;
+  }
 }

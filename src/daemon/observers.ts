@@ -1,6 +1,7 @@
 /** Told after every durable step: metrics and log lines. Only allow-listed fields are logged, never whole bodies. */
 import type { Logger } from 'pino';
 import type { Metrics } from '../../adapters/control/metrics.ts';
+import { conditionsOf } from '../../domain/desk/conditions.ts';
 import type { Emission } from '../../domain/desk/inputs.ts';
 import type { DeskState } from '../../domain/desk/state.ts';
 import type { DomainEvent } from '../../domain/events.ts';
@@ -44,6 +45,8 @@ export function observeWith(metrics: Metrics, logger: Logger): (state: DeskState
       logEvent(logger, emission);
     }
     for (const [instrument, quote] of state.live.quotes) metrics.quoteSeen(instrument, quote.at);
+    metrics.conditionsChanged(conditionsOf(state).map(({ condition }) => condition));
+    metrics.clockMeasured(state.live.link.clockOffsetMs);
     if (told.length === 0) return;
     metrics.modeChanged(state.safety.mode);
     metrics.readyChanged(readinessOf(state).ready);

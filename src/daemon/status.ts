@@ -1,5 +1,6 @@
 /** What the daemon says of itself: mode, positions, profit and how far each limit is away. */
 import type { Json } from '../../domain/canonical.ts';
+import { conditionsOf } from '../../domain/desk/conditions.ts';
 import { unsoundness } from '../../domain/desk/orders.ts';
 import { dayLossNow, unrealisedAtBars } from '../../domain/desk/marks.ts';
 import type { Book, DeskState } from '../../domain/desk/state.ts';
@@ -35,6 +36,8 @@ export function statusOf(state: DeskState, now: Instant, bars: { readonly done: 
     ready: readiness.ready,
     notReadyReason: readiness.ready ? null : readiness.reason,
     unsound: unsoundness(state, now),
+    conditions: conditionsOf(state).map(({ condition, detail }) => ({ condition, detail })),
+    clockOffsetMs: live.link.clockOffsetMs,
     balance: format(ledger.balance),
     currency: settings.homeCurrency,
     realisedPl: format(ledger.realisedPl),

@@ -1,14 +1,15 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { TradingCalendar } from '../../domain/calendar.ts';
-import { isMarketOpen, isWeekendHold, newYorkClock, newYorkInstant, OANDA_CALENDAR, openMinutesBetween, spansWeekend, tradingDayStart } from '../../domain/calendar.ts';
+import { blackoutAt, calendarFor, isMarketOpen, isOptionalMinute, isWeekendHold, newYorkClock, newYorkInstant, OANDA_CALENDAR, openMinutesBetween, spansWeekend, tradingDayStart } from '../../domain/calendar.ts';
 import { DAY_MS, HOUR_MS, instantOf, MINUTE_MS, parseInstant, plusMs } from '../../domain/time.ts';
 import type { Instant } from '../../domain/time.ts';
 import golden from '../fixtures/domain/calendar.json' with { type: 'json' };
 
 const RULES = ['24x5', 'oanda-1703', 'oanda-1705'] as const;
-const calendarOf = (rule: (typeof RULES)[number]): TradingCalendar => ({ alwaysOpen: false, hours: [{ from: instantOf(0), ...golden.rules[rule] }] });
-const ALWAYS: TradingCalendar = { alwaysOpen: true, hours: [] };
+const BARE: TradingCalendar = { alwaysOpen: false, instrument: null, hours: [], extraBreaks: [], holidays: [] };
+const calendarOf = (rule: (typeof RULES)[number]): TradingCalendar => ({ ...BARE, hours: [{ from: instantOf(0), ...golden.rules[rule] }] });
+const ALWAYS: TradingCalendar = { ...BARE, alwaysOpen: true };
 const at = (text: string): Instant => parseInstant(text.length === 20 ? text : `${text.slice(0, 16)}:00Z`);
 
 describe.each(RULES)('the hours %s', (rule) => {
@@ -99,6 +100,78 @@ describe('the weekend', () => {
   });
 });
 
+describe('the break of a single currency', () => {
+  const kiwi = calendarFor(OANDA_CALENDAR, 'NZD_USD');
+
+  test('closes its pairs alone, from its date on, at a New York time in summer and winter', () => {
+    const open = (calendar: TradingCalendar, now: string): boolean => isMarketOpen(calendar, at(now));
+    const winter = ['2025-01-08T17:57:00Z', '2025-01-08T17:58:00Z', '2025-01-08T18:02:00Z', '2025-01-08T18:03:00Z'];
+    const summer = ['2025-07-08T16:57:00Z', '2025-07-08T16:58:00Z', '2025-07-08T17:02:00Z', '2025-07-08T17:03:00Z'];
+    expect([winter, summer].map((probes) => probes.map((now) => open(kiwi, now)))).toEqual([[true, false, false, true], [true, false, false, true]]);
+    expect(winter.map((now) => open(calendarFor(OANDA_CALENDAR, 'EUR_USD'), now))).toEqual([true, true, true, true]);
+    expect(winter.map((now) => open(OANDA_CALENDAR, now))).toEqual([true, true, true, true]);
+    expect(open(kiwi, '2021-11-24T17:59:00Z')).toBe(true);
+    expect(open(calendarFor(OANDA_CALENDAR, 'AUD_NZD'), '2021-11-29T17:59:00Z')).toBe(false);
+  });
+
+  test('takes five minutes out of each day that is counted', () => {
+    const week = (calendar: TradingCalendar): number => openMinutesBetween(calendar, at('2025-07-06T05:00:00Z'), at('2025-07-13T05:00:00Z'));
+    expect([week(OANDA_CALENDAR), week(kiwi)]).toEqual([7_170, 7_145]);
+    expect(openMinutesBetween(kiwi, at('2025-07-08T16:58:00Z'), at('2025-07-08T17:03:00Z'))).toBe(0);
+  });
+
+  test('may change on a later date: the newest row of a currency holds', () => {
+    const moved = { ...kiwi, extraBreaks: [{ from: at('2026-01-01T00:00:00Z'), currency: 'NZD', startMinute: 600, endMinute: 600 }, ...kiwi.extraBreaks] };
+    expect(['2025-12-30T17:59:00Z', '2026-01-06T17:59:00Z', '2026-01-06T15:00:00Z'].map((now) => isMarketOpen(moved, at(now)))).toEqual([false, true, true]);
+  });
+});
+
+describe('holidays', () => {
+  test('leave the market open by the calendar, and their minutes optional', () => {
+    const of = (now: string): readonly boolean[] => [isMarketOpen(OANDA_CALENDAR, at(now)), isOptionalMinute(OANDA_CALENDAR, at(now))];
+    expect(of('2025-12-24T21:58:00Z')).toEqual([true, false]);
+    expect(of('2025-12-24T22:01:00Z')).toEqual([false, false]);
+    expect(of('2025-12-24T22:05:00Z')).toEqual([true, true]);
+    expect(of('2025-12-25T21:58:00Z')).toEqual([true, true]);
+    expect(of('2025-12-25T22:05:00Z')).toEqual([true, false]);
+    expect(of('2026-01-01T12:00:00Z')).toEqual([true, true]);
+    expect(of('2026-01-01T22:05:00Z')).toEqual([true, false]);
+  });
+
+  test('are not expected in any count, across the new year and with a break inside', () => {
+    const sessions = openMinutesBetween(OANDA_CALENDAR, at('2025-12-23T22:00:00Z'), at('2025-12-26T22:00:00Z'));
+    expect(sessions).toBe(2 * 1_434);
+    expect(openMinutesBetween(OANDA_CALENDAR, at('2025-12-31T22:05:00Z'), at('2026-01-01T22:05:00Z'))).toBe(0);
+    expect(openMinutesBetween(calendarFor(OANDA_CALENDAR, 'NZD_USD'), at('2025-12-24T22:05:00Z'), at('2025-12-26T05:00:00Z'))).toBe(6 * 60 + 55);
+  });
+
+  test('and breaks leave just the minutes that are open and not optional, for any span', () => {
+    const calendar = calendarFor(OANDA_CALENDAR, 'NZD_USD');
+    fc.assert(fc.property(fc.integer({ min: 0, max: 14 * 1_440 }), fc.integer({ min: 0, max: 3_000 }), (offset, length) => {
+      const from = plusMs(at('2025-12-22T00:00:00Z'), offset * MINUTE_MS);
+      let expected = 0;
+      for (let minute = 0; minute < length; minute += 1) {
+        const now = plusMs(from, minute * MINUTE_MS);
+        if (isMarketOpen(calendar, now) && !isOptionalMinute(calendar, now)) expected += 1;
+      }
+      expect(openMinutesBetween(calendar, from, plusMs(from, length * MINUTE_MS))).toBe(expected);
+    }), { numRuns: 25, seed: 8 });
+  });
+});
+
+describe('the blackout', () => {
+  const blackout = { afterOpenMinutes: 10, beforeCloseMinutes: 15 };
+  const why = (now: string): string | null => blackoutAt(OANDA_CALENDAR, at(now), blackout);
+
+  test('lies around the week’s open and close, and on holidays', () => {
+    expect(['2025-07-06T21:04:00Z', '2025-07-06T21:05:00Z', '2025-07-06T21:14:59Z'].map(why)).toEqual(Array(3).fill('within 10 minutes of the week\'s open'));
+    expect(['2025-07-06T21:15:00Z', '2025-07-08T21:06:00Z', '2025-07-11T20:43:59Z'].map(why)).toEqual([null, null, null]);
+    expect(['2025-07-11T20:44:00Z', '2025-07-11T20:58:00Z', '2025-07-12T12:00:00Z'].map(why)).toEqual(Array(3).fill('within 15 minutes of the week\'s close'));
+    expect(why('2025-12-25T12:00:00Z')).toBe('a holiday');
+    expect(blackoutAt(ALWAYS, at('2025-12-25T12:00:00Z'), blackout)).toBeNull();
+  });
+});
+
 describe('OANDA’s own hours', () => {
   test('are dated: what held in 2020 does not hold in 2022 or 2025', () => {
     const open = (now: string): boolean => isMarketOpen(OANDA_CALENDAR, at(now));
@@ -108,7 +181,7 @@ describe('OANDA’s own hours', () => {
   });
 
   test('must reach back to the instant in question, and say so when they do not', () => {
-    const late: TradingCalendar = { alwaysOpen: false, hours: [{ from: at('2025-01-01T00:00:00Z'), openMinute: 1_020, closeMinute: 1_020 }] };
+    const late: TradingCalendar = { ...BARE, hours: [{ from: at('2025-01-01T00:00:00Z'), openMinute: 1_020, closeMinute: 1_020 }] };
     expect(() => isMarketOpen(late, at('2024-06-03T12:00:00Z'))).toThrow('no hours for 2024-06-03T12:00:00.000Z: add a row that begins earlier');
   });
 

@@ -1,13 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { floorMinute, formatInstant, MINUTE_MS, parseInstant, plusMs, SECOND_MS } from '../../domain/time.ts';
 import type { Instant } from '../../domain/time.ts';
-import { armedDesk, DeskHarness, TUESDAY } from './desk-harness.ts';
+import type { Bar } from '../../domain/broker.ts';
+import { add, price } from '../../domain/money.ts';
+import { armedDesk, DeskHarness, proposing, TUESDAY } from './desk-harness.ts';
+import { EUR_USD } from './scripted-broker.ts';
 
 const readyDesk = (now: Instant = TUESDAY): DeskHarness => {
   const desk = new DeskHarness({}, now);
   desk.start();
   return desk;
 };
+const giveBars = (desk: DeskHarness, bars: readonly Bar[]): void =>
+  desk.give({ kind: 'answer', read: { what: 'bars', instrument: EUR_USD, purpose: 'boundary', from: null, countMax: 5 }, answer: { what: 'bars', bars } });
 const boundaryReads = (desk: DeskHarness): number => desk.reads.filter((read) => read.what === 'bars' && read.purpose === 'boundary').length;
 
 describe('a minute that ends', () => {
@@ -93,19 +98,135 @@ describe('late bars', () => {
     expect(desk.told('DecisionMade')).toEqual([]);
   });
 
-  test('that are not newer than the newest are nothing new', () => {
+  test('that come again as they were are nothing new, however often', () => {
     const desk = readyDesk();
     desk.advanceMinutes(1);
     const before = desk.emissions.length;
-    const bar = desk.broker.barAt(plusMs(TUESDAY, -MINUTE_MS));
-    desk.give({ kind: 'answer', read: { what: 'bars', instrument: bar.instrument, purpose: 'boundary', from: null, countMax: 5 }, answer: { what: 'bars', bars: [bar] } });
+    giveBars(desk, [desk.broker.barAt(plusMs(TUESDAY, -MINUTE_MS)), desk.broker.barAt(plusMs(TUESDAY, -60 * MINUTE_MS))]);
     expect(desk.emissions).toHaveLength(before);
+  });
+
+  test('that never come within 60 seconds are told as skipped when their minute had prices, and never decided on', () => {
+    const desk = readyDesk();
+    desk.broker.candleDelayMs = 61 * SECOND_MS;
+    desk.advanceMinutes(3);
+    expect(desk.told('DecisionSkipped')).toEqual([0, 1].map((minute) => ({
+      instrument: 'EUR_USD', barStart: formatInstant(plusMs(TUESDAY, minute * MINUTE_MS)), reason: 'late', detail: 'the minute had prices and no complete candle 60 s after its end',
+    })));
+    expect(desk.told('MarketBarClosed')).toEqual([]);
+    expect(desk.told('DecisionMade')).toEqual([]);
+    expect(desk.told('MarketBarBackfilled').at(-1)).toMatchObject({ start: formatInstant(TUESDAY) });
+  });
+
+  test('are not missed in a minute without a price', () => {
+    const desk = readyDesk();
+    desk.quoting = false;
+    desk.broker.missingMinutes.add(TUESDAY);
+    desk.advanceMinutes(3);
+    expect(desk.told('DecisionSkipped')).toEqual([]);
+    expect(desk.told('DecisionMade')).toHaveLength(2);
+  });
+});
+
+describe('a revised candle', () => {
+  const minuteOf = (minutes: number): Instant => plusMs(TUESDAY, minutes * MINUTE_MS);
+
+  test('is noticed at the next minute’s end, told once with both values, and changes the window of later decisions alone', () => {
+    const desk = readyDesk();
+    desk.advanceMinutes(2);
+    const decided = desk.told('DecisionMade');
+    desk.broker.bids.set(minuteOf(1), '1.10500');
+    desk.advanceMinutes(2);
+    // The bid at a minute's end is that of the next minute's start: bars 0 and 1 share it.
+    expect(desk.told('MarketBarRevised').map(({ start, recorded, revised }) => [start, recorded?.bid.close, revised.bid.close])).toEqual([
+      [formatInstant(minuteOf(0)), '1.10001', '1.105'],
+      [formatInstant(minuteOf(1)), '1.10002', '1.10002'],
+    ]);
+    expect(desk.told('DecisionMade').slice(0, 2)).toEqual(decided);
+    expect(desk.book.market.midCloses).toEqual([1.10505, 1.10007, 1.10008, 1.10009]);
+    expect(desk.replay().books).toEqual(desk.state.books);
+  });
+
+  test('is not looked for where configuration reads nothing again', () => {
+    const desk = new DeskHarness({ rereadBars: 0 });
+    desk.start();
+    desk.advanceMinutes(2);
+    desk.broker.bids.set(minuteOf(1), '1.10500');
+    desk.advanceMinutes(1);
+    expect(desk.told('MarketBarRevised')).toEqual([]);
+  });
+
+  test('of a minute that had none is told and takes its place in the window', () => {
+    const desk = readyDesk();
+    desk.broker.missingMinutes.add(minuteOf(1));
+    desk.advanceMinutes(3);
+    desk.broker.missingMinutes.clear();
+    desk.advanceMinutes(1);
+    expect(desk.told('MarketGapDetected')).toMatchObject([{ openMinutes: 1 }]);
+    expect(desk.told('MarketBarRevised')).toMatchObject([{ start: formatInstant(minuteOf(1)), recorded: null, revised: { start: formatInstant(minuteOf(1)) } }]);
+    expect(desk.book.market.midCloses).toEqual([1, 2, 3, 4].map((minute) => desk.book.market.midCloses[0]! + (minute - 1) * 0.00001).map((close) => Number(close.toFixed(5))));
+    expect(desk.book.market.recent.map(({ start }) => start)).toEqual([...desk.book.market.recent.map(({ start }) => start)].sort());
+  });
+
+  test('of the newest bar moves the price that the account is marked at, and starts no second decision', () => {
+    const desk = readyDesk();
+    desk.advanceMinutes(1);
+    const bar = desk.broker.barAt(minuteOf(0));
+    giveBars(desk, [{ ...bar, volume: 99, bid: { ...bar.bid, high: price('1.2'), close: price('1.2') }, ask: { ...bar.ask, high: price('1.3'), close: price('1.3') } }]);
+    expect(desk.told('MarketBarRevised')).toMatchObject([{ recorded: { volume: 7 }, revised: { volume: 99 } }]);
+    expect(desk.book.market).toMatchObject({ lastBarStart: minuteOf(0), bidClose: price('1.2'), askClose: price('1.3') });
+    expect(desk.book.market.midCloses.at(-1)).toBe(1.25);
+    expect(desk.told('DecisionMade')).toHaveLength(1);
+  });
+
+  test('from before the remembered bars, or before a gap that emptied the window, leaves the window alone', () => {
+    const desk = readyDesk();
+    desk.advanceMinutes(1);
+    const old = desk.broker.barAt(minuteOf(-200));
+    giveBars(desk, [{ ...old, volume: 1 }]);
+    expect(desk.told('MarketBarRevised')).toEqual([]);
+    for (let minute = 1; minute <= 11; minute += 1) desk.broker.missingMinutes.add(minuteOf(minute));
+    desk.advanceMinutes(12);
+    const window = desk.book.market.midCloses;
+    giveBars(desk, [{ ...desk.broker.barAt(minuteOf(0)), volume: 1 }, desk.broker.barAt(minuteOf(5))]);
+    expect(desk.told('MarketBarRevised')).toHaveLength(2);
+    expect(desk.book.market.midCloses).toEqual(window);
+  });
+});
+
+describe('a quote', () => {
+  const quoteAt = (desk: DeskHarness, bid: string): void => desk.give({ kind: 'quote', quote: { instrument: EUR_USD, bid: price(bid), ask: add(price(bid), price('0.0001')), at: desk.now, tradeable: true } });
+
+  test('far from the last believed one lets nothing be opened, until three ticks agree', () => {
+    const outlierSeen = (bids: readonly string[]): string | undefined => {
+      const desk = armedDesk();
+      desk.policy = null;
+      desk.advanceMinutes(1);
+      for (const bid of bids) quoteAt(desk, bid);
+      desk.answerConsultation(proposing('BUY'));
+      return desk.told('OrderDenied')[0]?.guard;
+    };
+    expect(outlierSeen(['1.10030'])).toBeUndefined();
+    expect(outlierSeen(['1.10300'])).toBe('outlier');
+    expect(outlierSeen(['1.10300', '1.10310'])).toBe('outlier');
+    expect(outlierSeen(['1.10300', '1.10310', '1.10320'])).toBeUndefined();
+    expect(outlierSeen(['1.10300', '1.09000', '1.10300'])).toBe('outlier');
+    expect(outlierSeen(['1.10300', '1.10020'])).toBeUndefined();
+  });
+
+  test('that is the first after a start is held against the newest bar', () => {
+    const desk = new DeskHarness();
+    desk.start();
+    quoteAt(desk, '1.20000');
+    expect(desk.state.live.trust.get(EUR_USD)).toMatchObject({ believed: null, doubted: { ticks: 1 } });
   });
 });
 
 describe('a gap', () => {
   const withMissing = (minutes: number): DeskHarness => {
     const desk = readyDesk();
+    // No tick, no candle.
+    desk.quoting = false;
     desk.advanceMinutes(1);
     const from = floorMinute(desk.now);
     for (let minute = 0; minute < minutes; minute += 1) desk.broker.missingMinutes.add(plusMs(from, minute * MINUTE_MS));

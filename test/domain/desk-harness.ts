@@ -35,6 +35,7 @@ export class DeskHarness {
   readonly replies: Omit<CommandResult, 'events'>[] = [];
   readonly shutdowns: Extract<Effect, { readonly kind: 'shutdown' }>[] = [];
   readonly reads: Read[] = [];
+  readonly reconnects: string[] = [];
   dispatches: Dispatch[] = [];
   /** Directories of models that the desk wants verified, and how often it wants one to take over. */
   readonly verifications: string[] = [];
@@ -212,6 +213,9 @@ export class DeskHarness {
       case 'connectFeeds':
         this.feed({ kind: 'feed', feed: 'pricing', connected: true, detail: '' });
         return this.feed({ kind: 'feed', feed: 'transactions', connected: true, detail: '' });
+      case 'reconnectFeed':
+        this.reconnects.push(effect.feed);
+        return;
       case 'read':
         this.reads.push(effect.read);
         this.#unanswered.push(effect.read);

@@ -107,7 +107,7 @@ describe('flattening', () => {
   });
 
   test('sends nothing while the market is closed by the calendar, and closes at the open', () => {
-    const desk = longDesk({ fridayFlattenMinute: null }, parseInstant('2026-01-09T21:55:00Z'));
+    const desk = longDesk({ fridayFlattenMinute: null }, parseInstant('2026-01-09T21:40:00Z'));
     desk.advanceTo(parseInstant('2026-01-11T12:00:00Z'));
     desk.broker.fillForeign(desk.now, '1');
     desk.give({ kind: 'answer', read: { what: 'positions' }, answer: { what: 'positions', snapshot: { positions: [{ instrument: instrumentName('EUR_USD'), units: units('5000') }], lastTransactionId: 5 } } });

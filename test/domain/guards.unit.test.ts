@@ -18,8 +18,8 @@ const orders = (...agoMs: readonly number[]): Safety => ({ ...ARMED, intendedAt:
 
 /** Facts on which every guard passes. */
 const FINE: OpeningFacts = {
-  now: NOW, safety: ARMED, limits: { ...LIMITS, ordersPerHourMax: 3, ordersPerDayMax: 4 }, calendar: OANDA_CALENDAR, fridayFlattenMinute: 16 * 60 + 30, pipLocation: -4,
-  orderUnits: units('1000'), positionUnits: units('0'), openingOrders: 0, quote: quote(), dayLossMoney: money('0'), dayLossPips: pips('0'), foreignTrades: 0, notReady: null,
+  now: NOW, safety: ARMED, limits: { ...LIMITS, ordersPerHourMax: 3, ordersPerDayMax: 4 }, calendar: OANDA_CALENDAR, blackout: { afterOpenMinutes: 10, beforeCloseMinutes: 15 }, fridayFlattenMinute: 16 * 60 + 30, pipLocation: -4,
+  orderUnits: units('1000'), positionUnits: units('0'), openingOrders: 0, quote: quote(), quoteDoubt: null, dayLossMoney: money('0'), dayLossPips: pips('0'), foreignTrades: 0, notReady: null,
   unsound: null, decidedOnTransactionId: 7, brokerTransactionId: 7,
 };
 
@@ -31,7 +31,7 @@ describe('the guards of an opening order', () => {
     const { verdicts, deniedBy } = judgeOpening(FINE);
     expect(deniedBy).toBeNull();
     expect(verdicts.map(({ guard }) => guard)).toEqual([
-      'mode', 'ready', 'sound', 'foreignTrade', 'orderUnits', 'positionUnits', 'oneOpening', 'stateMoved', 'marketOpen', 'weekend', 'quoteAge', 'spread',
+      'mode', 'ready', 'sound', 'foreignTrade', 'orderUnits', 'positionUnits', 'oneOpening', 'stateMoved', 'marketOpen', 'weekend', 'blackout', 'quoteAge', 'spread', 'outlier',
       'dailyLossMoney', 'dailyLossPips', 'ordersPerHour', 'ordersPerDay', 'slippageStrikes',
     ]);
     expect(verdicts.every(({ passed }) => passed)).toBe(true);
@@ -41,7 +41,7 @@ describe('the guards of an opening order', () => {
     const { verdicts, deniedBy } = judgeOpening({ ...FINE, quote: null, notReady: 'importing', dayLossMoney: money('99') });
     expect(deniedBy).toBe('ready');
     expect(verdicts.filter(({ passed }) => !passed).map(({ guard }) => guard)).toEqual(['ready', 'marketOpen', 'quoteAge', 'spread', 'dailyLossMoney']);
-    expect(verdicts).toHaveLength(17);
+    expect(verdicts).toHaveLength(19);
   });
 
   /** Each guard: the facts at its limit, and one step beyond. */
@@ -62,6 +62,10 @@ describe('the guards of an opening order', () => {
     ['marketOpen', at('2026-01-06T22:05:00Z'), at('2026-01-06T22:04:59.999Z')],
     ['marketOpen', {}, { quote: quote({ tradeable: false }) }],
     ['weekend', at('2026-01-09T21:29:59.999Z'), at('2026-01-09T21:30:00Z')],
+    ['blackout', at('2026-01-11T22:15:00Z'), at('2026-01-11T22:14:59.999Z')],
+    ['blackout', { ...at('2026-01-09T21:43:59.999Z'), fridayFlattenMinute: null }, { ...at('2026-01-09T21:44:00Z'), fridayFlattenMinute: null }],
+    ['blackout', at('2026-01-01T22:05:00Z'), at('2026-01-01T21:58:00Z')],
+    ['outlier', {}, { quoteDoubt: price('0.0001') }],
     ['quoteAge', { quote: quote({ at: plusMs(NOW, -5_000) }) }, { quote: quote({ at: plusMs(NOW, -5_001) }) }],
     ['quoteAge', { quote: quote({ at: plusMs(NOW, 5_000) }) }, { quote: quote({ at: plusMs(NOW, 5_001) }) }],
     ['spread', { quote: quote({ ask: price('1.10040') }) }, { quote: quote({ ask: price('1.100400001') }) }],
@@ -97,6 +101,8 @@ describe('the guards of an opening order', () => {
     expect(verdictOf('spread', {})).toEqual({ guard: 'spread', passed: true, value: '1', limit: '4', distance: '3' });
     expect(verdictOf('dailyLossMoney', { dayLossMoney: money('25') })).toEqual({ guard: 'dailyLossMoney', passed: false, value: '25', limit: '20', distance: '-5' });
     expect(verdictOf('quoteAge', { quote: null })).toEqual({ guard: 'quoteAge', passed: false, value: 'no quote', limit: '5000', distance: null });
+    expect(verdictOf('outlier', { quoteDoubt: price('0.0125') }).value).toBe('0.0125 from the last believed price');
+    expect(verdictOf('blackout', at('2026-01-01T21:58:00Z'))).toEqual({ guard: 'blackout', passed: false, value: 'a holiday', limit: 'none', distance: null });
     expect(verdictOf('marketOpen', { quote: quote({ tradeable: false }) }).value).toBe('calendar open, quote halted');
   });
 

@@ -13,6 +13,10 @@ export const LIMITS: SafetyLimits = {
   positionUnitsMax: units('1000'),
   quoteAgeMsMax: 5_000,
   spreadPipsMax: pips('4'),
+  outlierRangesMax: ratio('10'),
+  pricesStaleMsMax: 300_000,
+  clockSkewMsWarn: 1_000,
+  clockSkewMsMax: 5_000,
   dailyLossMoneyMax: money('20'),
   dailyLossPipsMax: pips('100'),
   ordersPerHourMax: 40,
@@ -22,7 +26,7 @@ export const LIMITS: SafetyLimits = {
   positionCheckIntervalMs: 30_000,
   dispositions: {
     lossLimit: 'flatten', overFill: 'flatten', positionLimit: 'flatten', slippage: 'hold', model: 'flatten', data: 'flatten',
-    foreignTrade: 'hold', authentication: 'hold', unknownSchema: 'hold', discrepancy: 'hold', operator: 'hold',
+    foreignTrade: 'hold', authentication: 'hold', unknownSchema: 'hold', protocol: 'hold', rejections: 'hold', discrepancy: 'hold', operator: 'hold',
   },
 };
 
@@ -39,6 +43,8 @@ export const SETTINGS: DeskSettings = {
   windowGapMinutesMax: 10,
   blindBarsMax: 5,
   fridayFlattenMinute: 16 * 60 + 30,
+  blackout: { afterOpenMinutes: 10, beforeCloseMinutes: 15 },
+  rereadBars: 3,
   quietPeriodMs: 120_000,
   lateFillBars: 1,
   safety: LIMITS,

@@ -73,8 +73,10 @@ const FAULTS: readonly { name: string; answer: (response: ServerResponse) => voi
     },
     send: 'status', read: 'status', status: 502,
   },
-  { name: 'a 503 that looks like v20', answer: (response) => replyJson(response, 503, { errorMessage: 'maintenance' }), send: 'status', read: 'status', status: 503 },
-  { name: 'too many requests', answer: (response) => replyJson(response, 429, { errorMessage: 'slow down' }), send: 'status', read: 'status', status: 429 },
+  { name: 'a 503 that looks like v20', answer: (response) => replyJson(response, 503, { errorMessage: 'maintenance' }), send: 'status', read: 'unavailable', status: 503 },
+  { name: 'too many requests', answer: (response) => replyJson(response, 429, { errorMessage: 'slow down' }), send: 'status', read: 'limited', status: 429 },
+  { name: 'a method that is not allowed', answer: (response) => replyJson(response, 405, { errorMessage: 'not allowed' }), send: 'status', read: 'protocol', status: 405 },
+  { name: 'a range that cannot be', answer: (response) => replyJson(response, 416, { errorMessage: 'no such range' }), send: 'status', read: 'protocol', status: 416 },
   {
     name: 'a redirect',
     answer: (response) => {
@@ -134,6 +136,8 @@ describe.each(FAULTS)('$name', ({ answer, send, read, status }) => {
     const { server, broker } = await serve((_request, response) => answer(response), limits);
     const outcome = await broker.send(ORDER);
     expect(outcome).toMatchObject({ status, failure: { cause: send }, refusal: null });
+    // It was sent: whatever the broker made of it, it must not be called unsent.
+    expect(outcome.failure).not.toHaveProperty('unsent');
     expect(outcome.answeredAt === null).toBe(status === null);
     expect(server.requests).toHaveLength(1);
     expect(JSON.stringify(outcome)).not.toContain(CANARY);
@@ -203,12 +207,12 @@ describe('sending an order', () => {
     expect(outcome.failure === null ? [1] : [0, 1]).toContain(arrived);
   });
 
-  test('a refused connection is a failure without a status', async () => {
+  test('a refused connection is a failure of which no byte left', async () => {
     const server = await startServer(() => undefined);
     await server.close();
     const broker = clientOf(server);
     cleanup.push(() => broker.close());
-    expect(await broker.send(ORDER)).toMatchObject({ status: null, answeredAt: null, body: null, failure: { cause: 'connection', detail: expect.stringContaining('ECONNREFUSED') as string } });
+    expect(await broker.send(ORDER)).toMatchObject({ status: null, answeredAt: null, body: null, failure: { cause: 'connection', detail: expect.stringContaining('ECONNREFUSED') as string, unsent: true } });
   });
 
   test('an order waits for no read: six reads that hang leave it a connection, and a seventh read is refused', async () => {
@@ -238,6 +242,48 @@ describe('sending an order', () => {
     await expect(broker.send({ ...ORDER, path })).rejects.toThrow(RangeError);
     expect(server.requests).toHaveLength(0);
   });
+});
+
+describe('the pace', () => {
+  const order = { ...ORDER, path: `/accounts/${ACCOUNT_ID}/trades/5/close`, method: 'PUT' as const };
+
+  test('after a 429 waits as long as the broker asked, for everything but a close', async () => {
+    let limited = true;
+    const { server, broker } = await serve((request, response) => {
+      if (limited && request.method === 'GET') {
+        response.setHeader('Retry-After', '30');
+        return replyJson(response, 429, { errorMessage: 'slow down' });
+      }
+      replyJson(response, 200, { positions: [], lastTransactionID: '8' });
+    });
+    expect((await readError(broker.positions())).failure).toBe('limited');
+    limited = false;
+    expect((await readError(broker.positions())).message).toMatch(/would have to wait \d+ ms/);
+    expect(await broker.send(ORDER)).toMatchObject({ status: null, failure: { cause: 'connection', unsent: true } });
+    expect(await broker.send(order)).toMatchObject({ status: 200, failure: null });
+    expect(server.requests.map(({ method }) => method)).toEqual(['GET', 'PUT']);
+  });
+
+  test('after a 401 sends nothing more, closes included: the next request asks the broker at most once a minute', async () => {
+    const { server, broker } = await serve((_request, response) => replyJson(response, 401, { errorMessage: 'Insufficient authorization to perform request.' }));
+    expect((await readError(broker.positions())).failure).toBe('unauthorised');
+    expect((await readError(broker.account())).failure).toBe('unauthorised');
+    expect(await broker.send(ORDER)).toMatchObject({ status: null, failure: { unsent: true } });
+    expect(await broker.send(order)).toMatchObject({ status: null, failure: { unsent: true } });
+    expect(server.requests).toHaveLength(1);
+  });
+});
+
+test('the date of each answer is told with the times around it', async () => {
+  const told: (readonly number[])[] = [];
+  const { broker } = await serve((_request, response) => {
+    response.setHeader('Date', 'Mon, 05 Jan 2026 12:00:07 GMT');
+    replyJson(response, 200, { positions: [], lastTransactionID: '8' });
+  }, { onDate: (date, sentAt, answeredAt) => void told.push([date, sentAt, answeredAt]) });
+  await broker.positions();
+  const [date, sentAt, answeredAt] = told[0]!;
+  expect(date).toBe(Date.UTC(2026, 0, 5, 12, 0, 7));
+  expect(answeredAt! - sentAt!).toBe(1);
 });
 
 describe('the token', () => {

@@ -4,7 +4,7 @@ import { format } from '../../../domain/money.ts';
 import { parseInstant } from '../../../domain/time.ts';
 import { ACCOUNT_ID, CANARY, clientOf, replyJson, startServer } from './server.ts';
 import type { ServerResponse } from 'node:http';
-import type { FeedLine, FeedListener, FeedName } from '../../../domain/broker.ts';
+import type { FeedEnd, FeedLine, FeedListener, FeedName } from '../../../domain/broker.ts';
 import type { OandaOptions } from '../../../adapters/oanda/client.ts';
 import type { TestServer } from './server.ts';
 
@@ -26,6 +26,7 @@ interface Heard {
   readonly connections: (number | null)[];
   readonly lines: FeedLine[];
   readonly endings: string[];
+  readonly causes: FeedEnd[];
 }
 
 interface OpenFeed {
@@ -40,7 +41,7 @@ async function open(name: FeedName, answer: (response: ServerResponse) => void, 
   const server = await startServer((_request, response) => answer(response));
   const broker = clientOf(server, options);
   cleanup.push(() => server.close(), () => broker.close());
-  const heard: Heard = { connections: [], lines: [], endings: [] };
+  const heard: Heard = { connections: [], lines: [], endings: [], causes: [] };
   let resolveEnded: (detail: string) => void = () => undefined;
   const ended = new Promise<string>((resolve) => (resolveEnded = resolve));
   const listener: FeedListener = {
@@ -49,8 +50,9 @@ async function open(name: FeedName, answer: (response: ServerResponse) => void, 
       heard.lines.push(line);
       onLine(heard);
     },
-    ended: (detail) => {
+    ended: (detail, cause) => {
       heard.endings.push(detail);
+      heard.causes.push(cause);
       resolveEnded(detail);
     },
   };
@@ -166,6 +168,12 @@ describe('the end of a feed', () => {
     await server.close();
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(heard.endings).toHaveLength(1);
+  });
+
+  test.each([[503, 'unavailable'], [401, 'unauthorised'], [403, 'unauthorised'], [502, 'other'], [429, 'other']] as const)('says of a %i that its cause is %s', async (status, cause) => {
+    const { heard, ended } = await open('transactions', (response) => replyJson(response, status, { errorMessage: 'no' }));
+    await ended;
+    expect(heard.causes).toEqual([cause]);
   });
 
   test('comes when the connection is reset in the middle', async () => {

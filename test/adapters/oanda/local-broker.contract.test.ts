@@ -142,10 +142,11 @@ describe('the client and the local broker', () => {
 
   test('a token of another broker is unauthorised, on reads, orders and streams', async () => {
     const { local, clock } = await run();
-    const stranger = createOandaBroker({ restUrl: local.rest, streamUrl: local.stream, accountId: local.account, token: 'not-the-token', clock });
-    cleanup.push(() => stranger.close());
-    await expect(stranger.account()).rejects.toMatchObject({ failure: 'unauthorised' });
-    expect(await stranger.send(order(local.account, '1'))).toMatchObject({ status: 401, failure: null, refusal: 'Insufficient authorization to perform request.' });
+    const strangers = [1, 2, 3].map(() => createOandaBroker({ restUrl: local.rest, streamUrl: local.stream, accountId: local.account, token: 'not-the-token', clock }));
+    cleanup.push(...strangers.map((each) => () => each.close()));
+    const [reader, sender, stranger] = strangers as [Broker, Broker, Broker];
+    await expect(reader.account()).rejects.toMatchObject({ failure: 'unauthorised' });
+    expect(await sender.send(order(local.account, '1'))).toMatchObject({ status: 401, failure: null, refusal: 'Insufficient authorization to perform request.' });
     const ended = await new Promise((resolve) => stranger.feed('pricing', [EUR_USD], { connected: resolve, line: resolve, ended: resolve }));
     expect(ended).toBe('status 401: Insufficient authorization to perform request.');
   });

@@ -1,0 +1,42 @@
+/**
+ * Is a quote to be believed? One tick far from the last believed one is an outlier until three ticks in a row agree
+ * on where the market is. What counts as far follows from how far bars have gone of late.
+ */
+import type { Quote } from './broker.ts';
+import { absolute, maximum, midPrice, scaleBy, subtract } from './money.ts';
+import type { Price, Ratio } from './money.ts';
+
+/** Ticks near one another that are believed against the last believed one. */
+export const AGREEING_TICKS = 3;
+
+export interface QuoteTrust {
+  /** Mid of the last believed quote; null before the first. */
+  readonly believed: Price | null;
+  /** Mid of the newest quote that is not believed, and how many in a row were near it; null when the newest is believed. */
+  readonly doubted: { readonly mid: Price; readonly ticks: number; readonly distance: Price } | null;
+}
+
+export const noTrust: QuoteTrust = { believed: null, doubted: null };
+
+/** The median of the bars' true ranges; null without bars. */
+export function medianRange(ranges: readonly Price[]): Price | null {
+  const sorted = [...ranges].sort((left, right) => (left < right ? -1 : left > right ? 1 : 0));
+  return sorted[Math.floor(sorted.length / 2)] ?? null;
+}
+
+/** The farthest that a tick is believed to go: `rangesMax` median true ranges, and at least the widest spread allowed. */
+export const tickReach = (range: Price, rangesMax: Ratio, spreadMax: Price): Price => maximum(scaleBy(range, rangesMax), spreadMax);
+
+/**
+ * @param barClose mid close of the newest bar: what the first quote is held against; null when there is none.
+ * @param reach null before the first bar, when there is nothing to judge by and nothing is decided either.
+ */
+export function trustQuote(trust: QuoteTrust, quote: Pick<Quote, 'bid' | 'ask'>, barClose: Price | null, reach: Price | null): QuoteTrust {
+  const mid = midPrice(quote.bid, quote.ask);
+  const reference = trust.believed ?? barClose;
+  const near = (other: Price): boolean => reach === null || absolute(subtract(mid, other)) <= reach;
+  if (reference === null || near(reference)) return { believed: mid, doubted: null };
+  const ticks = trust.doubted !== null && near(trust.doubted.mid) ? trust.doubted.ticks + 1 : 1;
+  if (ticks >= AGREEING_TICKS) return { believed: mid, doubted: null };
+  return { believed: trust.believed, doubted: { mid, ticks, distance: absolute(subtract(mid, reference)) } };
+}

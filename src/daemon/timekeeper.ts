@@ -1,0 +1,77 @@
+/** Watches the machine's two clocks against one another and against the broker's; live only, lockstep has one time. */
+import type { Clock } from '../../domain/clock.ts';
+import type { ClockReading } from '../../domain/timekeeping.ts';
+import { judgeInterval, offsetOfDate, withSample } from '../../domain/timekeeping.ts';
+import type { Instant } from '../../domain/time.ts';
+import type { Journal } from './journal.ts';
+import type { Runtime } from './runtime.ts';
+
+const INTERVAL_MS = 1_000;
+
+interface Attached {
+  readonly runtime: Runtime;
+  readonly journal: Journal;
+}
+
+export class Timekeeper {
+  readonly #clock: Clock;
+  #attached: Attached | null = null;
+  #samples: readonly number[] = [];
+  #offsetMs: number | null = null;
+  #toldMs: number | null = null;
+  #before: ClockReading;
+  #interval: ReturnType<typeof setInterval> | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#before = this.#read();
+  }
+
+  /** From here on what is seen is told; measurements from before are told now. */
+  attach(attached: Attached): void {
+    this.#attached = attached;
+    this.#before = this.#read();
+    this.#interval = setInterval(() => this.#look(attached), INTERVAL_MS);
+    this.#tell();
+  }
+
+  close(): void {
+    clearInterval(this.#interval);
+  }
+
+  /** An answer carried the broker's date. */
+  readonly dated = (date: Instant, sentAt: Instant, answeredAt: Instant): void => this.#measured(offsetOfDate(date, sentAt, answeredAt));
+
+  /** A heartbeat carried the broker's time, some milliseconds ago. */
+  readonly heartbeat = (at: Instant): void => this.#measured(at - this.#clock.now());
+
+  #read(): ClockReading {
+    return { wall: this.#clock.now(), monotonicMs: Number(this.#clock.monotonicNs() / 1_000_000n) };
+  }
+
+  #look({ runtime }: Attached): void {
+    const after = this.#read();
+    const { stalledMs, steppedMs } = judgeInterval(this.#before, after, INTERVAL_MS);
+    this.#before = after;
+    if (stalledMs === 0 && steppedMs === 0) return;
+    // Measured against the clock as it stood before.
+    if (steppedMs !== 0) this.#samples = [];
+    runtime.submit({ kind: 'clockDisturbed', stalledMs, steppedMs, monotonicMs: after.monotonicMs });
+  }
+
+  #measured(offsetMs: number): void {
+    const { samples, offsetMs: nearest } = withSample(this.#samples, offsetMs);
+    this.#samples = samples;
+    this.#offsetMs = nearest;
+    this.#tell();
+  }
+
+  /** Every measurement goes into the metadata of what is logged; the desk hears of one that differs by a tenth of a second. */
+  #tell(): void {
+    if (this.#attached === null || this.#offsetMs === null) return;
+    this.#attached.journal.measureClockOffset(this.#offsetMs);
+    if (this.#toldMs !== null && Math.abs(this.#offsetMs - this.#toldMs) < 100) return;
+    this.#toldMs = this.#offsetMs;
+    this.#attached.runtime.submit({ kind: 'clockMeasured', offsetMs: Math.round(this.#offsetMs) });
+  }
+}
