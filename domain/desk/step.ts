@@ -2,14 +2,9 @@
  * The desk, whole: `step(state, input) → state, facts, effects`. No clock, no randomness, no I/O and no promise;
  * the same inputs give the same facts, live, in a replay and in a simulation.
  */
-import type { AccountSnapshot, BrokerReadFailure, PositionsSnapshot } from '../broker.ts';
-import type { DataOf } from '../events.ts';
-import { derivedId } from '../ids.ts';
-import { netUnits } from '../ledger.ts';
-import { absolute, format, subtract } from '../money.ts';
-import { CHECKS, compareWithSnapshot } from '../reconciliation.ts';
+import type { BrokerReadFailure } from '../broker.ts';
 import { decideCommand, decideRestart } from '../safety.ts';
-import { formatInstant, plusMs, SECOND_MS } from '../time.ts';
+import { formatInstant } from '../time.ts';
 import { workingOrders } from '../trading.ts';
 import { awaitMinute, completedByQuote, haltOnDayLoss, instrumentOfWake, readAwaited, readHistory, takeAdvice, takeBars } from './bars.ts';
 import { Draft } from './draft.ts';
@@ -17,8 +12,9 @@ import type { Answer, Effect, Emission, Input, Read, RunFacts } from './inputs.t
 import { THE_ONE_BEFORE } from './inputs.ts';
 import { readLedger, requestReconciliation, takePage } from './ledger-sync.ts';
 import { doubtIntentsAfterCrash, flattenWhatIsDue, recordDispatchDenial, recordExchange } from './orders.ts';
+import { completeReconciliation, reconciliationIdOf, takePositions, takeSnapshot } from './reconcile.ts';
 import type { DeskState } from './state.ts';
-import { hasOurPosition, isForeign } from './state.ts';
+import { hasOurPosition } from './state.ts';
 import { wakeAtMinute, wakeForPositionCheck, wakeForReconciliation, wakeToRetry } from './timetable.ts';
 
 export interface Step {
@@ -27,12 +23,8 @@ export interface Step {
   readonly effects: readonly Effect[];
 }
 
-/** The broker's reads lag its writes by up to half a second. */
-const SNAPSHOT_PAUSE_MS = SECOND_MS / 2;
 /** Malformed ledger reads in a row after which the broker is taken to speak another language. */
 const MALFORMED_READS_MAX = 3;
-/** Snapshots read for one reconciliation before it is called failed. */
-const SNAPSHOT_ATTEMPTS_MAX = 5;
 
 export function step(state: DeskState, input: Input): Step {
   const draft = new Draft(state, input.now, correlationOf(state, input));
@@ -137,12 +129,6 @@ function start(draft: Draft, run: RunFacts): void {
   readHistory(draft);
 }
 
-/** The first reconciliation agreed. */
-function becomeReady(draft: Draft): void {
-  draft.live({ notReady: null });
-  flattenWhatIsDue(draft);
-}
-
 // --- time ---
 
 function wake(draft: Draft, key: string): void {
@@ -205,20 +191,6 @@ function answered(draft: Draft, read: Read, answer: Answer): void {
   throw new Error(`an answer about ${answer.what} to a question about ${read.what}`);
 }
 
-/** The broker's own position against the limit, what others hold taken out; both must speak of the same ledger id. */
-function takePositions(draft: Draft, snapshot: PositionsSnapshot): void {
-  const { ledger, books, settings } = draft.state;
-  if (snapshot.lastTransactionId > ledger.lastTransactionId) readLedger(draft);
-  if (snapshot.lastTransactionId !== ledger.lastTransactionId) return;
-  const limit = settings.safety.positionUnitsMax;
-  for (const { instrument, units } of snapshot.positions) {
-    if (!books.has(instrument)) continue;
-    const ours = subtract(units, netUnits(ledger, instrument, (trade) => isForeign(draft.state, trade)));
-    if (!(absolute(ours) <= limit)) draft.halt('positionLimit', `the broker shows ${format(ours)} units of ${instrument}, ${format(limit)} allowed`);
-  }
-  flattenWhatIsDue(draft);
-}
-
 /** A failed read is evidence of nothing: it is asked again, and what depends on it waits. Told once for an outage. */
 function readFailed(draft: Draft, read: Read, failure: BrokerReadFailure, detail: string): void {
   const failures = (draft.state.live.failures.get(read.what) ?? 0) + 1;
@@ -238,48 +210,6 @@ function readFailed(draft: Draft, read: Read, failure: BrokerReadFailure, detail
     case 'positions':
       return;
   }
-}
-
-// --- reconciliation ---
-
-type SnapshotRead = Extract<Read, { what: 'snapshot' }>;
-const reconciliationIdOf = (read: SnapshotRead): string => derivedId('reconciliation', read.trigger, formatInstant(read.startedAt));
-
-function takeSnapshot(draft: Draft, read: SnapshotRead, snapshot: AccountSnapshot): void {
-  const { ledger, settings, books } = draft.state;
-  if (snapshot.lastTransactionId !== ledger.lastTransactionId) {
-    draft.live({ brokerTransactionId: Math.max(draft.state.live.brokerTransactionId, snapshot.lastTransactionId) });
-    if (read.attempt >= SNAPSHOT_ATTEMPTS_MAX) return completeReconciliation(draft, read, null, 'failed', 0, `snapshot at ${snapshot.lastTransactionId}, ledger at ${ledger.lastTransactionId}, after ${read.attempt} reads`);
-    if (snapshot.lastTransactionId > ledger.lastTransactionId) readLedger(draft);
-    draft.live({ snapshotToRepeat: { ...read, attempt: read.attempt + 1 } });
-    return draft.ask({ kind: 'wake', key: 'snapshot', at: plusMs(draft.now, SNAPSHOT_PAUSE_MS) });
-  }
-  const ourTradeIds = new Set([...books.values()].flatMap((book) => [...book.trading.ourTradeIds]));
-  const found = compareWithSnapshot(ledger, snapshot, { accountId: settings.accountId, currency: settings.homeCurrency, ourTradeIds });
-  const reconciliationId = reconciliationIdOf(read);
-  for (const discrepancy of found) draft.tell({ type: 'DiscrepancyDetected', data: { reconciliationId, ...discrepancy } }, { actor: 'reconciler' });
-  completeReconciliation(draft, read, ledger.lastTransactionId, found.length === 0 ? 'agreed' : 'differed', found.length, null);
-  if (found.length > 0) draft.halt('discrepancy', found.map((entry) => `${entry.kind} ${entry.subject}: here ${entry.local}, broker ${entry.broker}`).join('; '));
-  if (draft.state.live.notReady !== null && found.length === 0) becomeReady(draft);
-}
-
-function completeReconciliation(draft: Draft, read: SnapshotRead, transactionId: number | null, outcome: DataOf<'ReconciliationCompleted'>['outcome'], discrepancies: number, detail: string | null): void {
-  draft.live({ reconciliationPending: false, ...(outcome === 'failed' ? {} : { discrepancies }), ...(outcome === 'failed' ? {} : { lastAgreedAt: outcome === 'agreed' ? draft.now : null }) });
-  draft.tell({
-    type: 'ReconciliationCompleted',
-    data: {
-      reconciliationId: reconciliationIdOf(read),
-      trigger: read.trigger,
-      startedAt: formatInstant(read.startedAt),
-      durationMs: Math.max(0, draft.now - read.startedAt),
-      transactionId: transactionId === null ? null : String(transactionId),
-      outcome,
-      checks: outcome === 'failed' ? [] : [...CHECKS],
-      discrepancies,
-      detail: detail?.slice(0, 2_000) ?? null,
-    },
-  }, { actor: 'reconciler' });
-  if (outcome === 'failed' && draft.state.live.notReady !== null) wakeToRetry(draft, 'reconcile', Math.max(1, draft.state.live.failures.get('snapshot') ?? 1));
 }
 
 // --- operators ---
