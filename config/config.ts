@@ -2,7 +2,7 @@
 import type { TradingCalendar } from '../domain/calendar.ts';
 import type { Disposition } from '../domain/events.ts';
 import type { Instrument } from '../domain/instruments.ts';
-import type { HaltCause } from '../domain/settings.ts';
+import type { HaltCause, ReconciliationSettings } from '../domain/settings.ts';
 import type { Money, Pips, Ratio, Units } from '../domain/money.ts';
 
 export interface BrokerConfig {
@@ -75,7 +75,7 @@ export interface Config {
   readonly trading: TradingConfig;
   readonly policy: PolicyConfig;
   readonly safety: SafetyConfig;
-  readonly reconciliation: { readonly intervalMs: number };
+  readonly reconciliation: ReconciliationSettings & { readonly intervalMs: number; readonly importedTransactionsMax: number };
   readonly calendar: TradingCalendar;
   readonly control: ControlConfig;
   readonly logging: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' };

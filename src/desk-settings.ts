@@ -46,6 +46,8 @@ export function deskSettings(config: Config, offered: readonly Instrument[], win
       dispositions: safety.dispositions,
     },
     reconciliationIntervalMs: config.reconciliation.intervalMs,
+    reconciliation: config.reconciliation,
+    importedTransactionsMax: config.reconciliation.importedTransactionsMax,
     restart: safety.restart,
     worstLoss: worstLoss(config),
   };

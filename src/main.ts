@@ -84,11 +84,14 @@ const VERBS: { readonly [verb in ControlCommand['verb']]: string } = {
   disarm: 'stop opening; reduce, then observe',
   halt: 'stop policy orders at once',
   resume: 'leave a halt',
+  reconcile: 'compare ledger and broker now, and say what came of it',
+  acknowledge: 'let a foreign trade or an unknown transaction stand',
 };
 for (const [verb, summary] of Object.entries(VERBS) as [ControlCommand['verb'], string][]) {
   const command = program.command(verb).summary(summary).addOption(configOption()).addOption(jsonOption())
     .requiredOption('--operator <name>', 'who you are; recorded').requiredOption('--reason <text>', 'why; recorded');
   if (verb === 'arm') command.option('--yes', 'do not ask', false);
+  if (verb === 'acknowledge') command.option('--trade <id>', 'the foreign trade').option('--transaction <id>', 'the transaction that requires a review');
   command.action((options: OperatorOptions) => act(() => operate(verb, options))());
 }
 

@@ -3,18 +3,24 @@ import { z } from 'zod';
 import { MODES } from '../../domain/events.ts';
 import type { Json } from '../../domain/canonical.ts';
 
-const CONTROL_VERBS = ['arm', 'disarm', 'halt', 'resume'] as const;
+const PLAIN_VERBS = ['arm', 'disarm', 'halt', 'resume', 'reconcile'] as const;
+const CONTROL_VERBS = [...PLAIN_VERBS, 'acknowledge'] as const;
 
 /** A line for the log: bounded, and without what could forge another line. */
 const line = (field: string, lengthMax: number) =>
   z.string(`${field} is required`).max(lengthMax, `${field} must have at most ${lengthMax} characters`).regex(/^[^\p{Cc}]*$/u, `${field} must not hold control characters`);
 
 /** Only the shape is judged here. Who may be an operator and what is a reason is the daemon's to say and to record. */
-export const commandSchema = z.strictObject({
-  verb: z.enum(CONTROL_VERBS, `verb must be one of ${CONTROL_VERBS.join(', ')}`),
-  operator: line('operator', 64),
-  reason: line('reason', 500),
-});
+const spoken = { operator: line('operator', 64), reason: line('reason', 500) };
+export const commandSchema = z.discriminatedUnion('verb', [
+  z.strictObject({ verb: z.enum(PLAIN_VERBS), ...spoken }),
+  z.strictObject({
+    verb: z.literal('acknowledge'),
+    ...spoken,
+    subject: z.enum(['trade', 'transaction'], 'subject must be trade or transaction'),
+    id: z.string('id is required').regex(/^[1-9]\d{0,15}$/, 'id must be the broker’s id of the trade or transaction'),
+  }),
+], `verb must be one of ${CONTROL_VERBS.join(', ')}`);
 
 export const outcomeSchema = z.strictObject({
   accepted: z.boolean(),

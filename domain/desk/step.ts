@@ -10,11 +10,13 @@ import { awaitMinute, completedByQuote, haltOnDayLoss, instrumentOfWake, readAwa
 import { Draft } from './draft.ts';
 import type { Answer, Effect, Emission, Input, Read, RunFacts } from './inputs.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
-import { readLedger, requestReconciliation, takePage } from './ledger-sync.ts';
+import { takeBaseline, takePage } from './ledger-sync.ts';
 import { doubtIntentsAfterCrash, flattenWhatIsDue, recordDispatchDenial, recordExchange } from './orders.ts';
-import { completeReconciliation, reconciliationIdOf, takePositions, takeSnapshot } from './reconcile.ts';
+import { againFrom, readLedger, readLedgerAgain } from './reading.ts';
+import { completeReconciliation, reconcileForOperator, reconciliationIdOf, requestReconciliation, takePositions, takeSnapshot, takeSummary } from './reconcile.ts';
 import type { DeskState } from './state.ts';
 import { hasOurPosition } from './state.ts';
+import { isStopReplacement, recordStopDenial, recordStopExchange, stopWatermarks } from './stops.ts';
 import { wakeAtMinute, wakeForPositionCheck, wakeForReconciliation, wakeToRetry } from './timetable.ts';
 
 export interface Step {
@@ -69,9 +71,11 @@ function take(draft: Draft, input: Input): void {
     case 'advice':
       return takeAdvice(draft, input.consultation, input.outcome);
     case 'dispatchDenied':
+      if (isStopReplacement(draft.state, input.clientOrderId)) return recordStopDenial(draft, input.clientOrderId, input);
       return recordDispatchDenial(draft, input.clientOrderId, input);
     case 'exchange':
-      recordExchange(draft, input.clientOrderId, input.request, input.exchange);
+      if (isStopReplacement(draft.state, input.clientOrderId)) recordStopExchange(draft, input.clientOrderId, input.request, input.exchange);
+      else recordExchange(draft, input.clientOrderId, input.request, input.exchange);
       return readLedger(draft);
     case 'operator':
       return obey(draft, input);
@@ -125,7 +129,7 @@ function start(draft: Draft, run: RunFacts): void {
   // What was recorded before a crash is read again from the oldest order still working: telling it twice is harmless.
   const watermarks = [...draft.state.books.values()].flatMap((book) => workingOrders(book.trading).map((order) => order.watermark));
   draft.live({ ledgerReadPending: true });
-  draft.ask({ kind: 'read', read: { what: 'transactions', since: Math.min(state.ledger.lastTransactionId, ...watermarks) } });
+  draft.ask({ kind: 'read', read: { what: 'transactions', since: Math.min(againFrom(state.ledger), ...watermarks, ...stopWatermarks(draft.state)) } });
   readHistory(draft);
 }
 
@@ -146,6 +150,8 @@ function wake(draft: Draft, key: string): void {
     case 'reconcile':
       wakeForReconciliation(draft);
       return requestReconciliation(draft, live.notReady === null ? 'interval' : 'startup');
+    case 'reconcileAgain':
+      return requestReconciliation(draft, live.notReady === null ? 'interval' : 'startup', true);
     case 'snapshot':
       if (live.snapshotToRepeat !== null) draft.ask({ kind: 'read', read: live.snapshotToRepeat });
       return draft.live({ snapshotToRepeat: null });
@@ -172,7 +178,7 @@ function feedChanged(draft: Draft, input: Extract<Input, { kind: 'feed' }>): voi
   draft.tell({ type: 'FeedConnected', data: { feed: input.feed } });
   // Streams replay nothing: what passed while ours was down is in the ledger.
   if (draft.state.live.notReady !== null || input.feed !== 'transactions') return;
-  readLedger(draft);
+  readLedgerAgain(draft);
   requestReconciliation(draft, 'reconnect');
 }
 
@@ -187,6 +193,8 @@ function answered(draft: Draft, read: Read, answer: Answer): void {
   if (read.what === 'transactions' && answer.what === 'transactions') return takePage(draft, answer.page);
   if (read.what === 'bars' && answer.what === 'bars') return takeBars(draft, read.instrument, answer.bars, read.purpose);
   if (read.what === 'snapshot' && answer.what === 'snapshot') return takeSnapshot(draft, read, answer.snapshot);
+  if (read.what === 'snapshot' && answer.what === 'summary') return takeSummary(draft, read, answer);
+  if (read.what === 'baseline' && answer.what === 'baseline') return takeBaseline(draft, answer.snapshot);
   if (read.what === 'positions' && answer.what === 'positions') return takePositions(draft, answer.snapshot);
   throw new Error(`an answer about ${answer.what} to a question about ${read.what}`);
 }
@@ -202,8 +210,11 @@ function readFailed(draft: Draft, read: Read, failure: BrokerReadFailure, detail
       draft.live({ ledgerReadPending: false });
       if (failure === 'malformed' && failures >= MALFORMED_READS_MAX) draft.halt('unknownSchema', detail);
       return wakeToRetry(draft, 'ledger', failures);
+    case 'baseline':
+      draft.live({ ledgerReadPending: false });
+      return wakeToRetry(draft, 'ledger', failures);
     case 'snapshot':
-      return completeReconciliation(draft, read, null, 'failed', 0, detail);
+      return completeReconciliation(draft, read, { outcome: 'failed', detail });
     case 'bars':
       if (read.purpose === 'history') wakeToRetry(draft, 'history', failures);
       return;
@@ -215,14 +226,15 @@ function readFailed(draft: Draft, read: Read, failure: BrokerReadFailure, detail
 // --- operators ---
 
 function obey(draft: Draft, input: Extract<Input, { kind: 'operator' }>): void {
-  const { live, safety, settings, foreignTradeIds } = draft.state;
+  const { live, safety, settings, unacknowledged } = draft.state;
   const { events, accepted, message } = decideCommand(safety, input.command, {
-    ready: live.notReady === null,
-    notReadyReason: live.notReady ?? '',
+    ready: live.notReady === null && live.unresolved === null,
+    notReadyReason: live.notReady ?? 'ledger and broker differ',
     hasPosition: hasOurPosition(draft.state),
-    unresolvedForeignTrades: foreignTradeIds.size,
+    unacknowledged,
   }, settings);
   draft.tellAll(events, { actor: `operator ${input.command.operator.slice(0, 64)}` });
+  if (accepted && input.command.verb === 'reconcile') return reconcileForOperator(draft, input.commandId);
   draft.ask({ kind: 'reply', commandId: input.commandId, result: { accepted, message } });
   if (live.ledgerWhole) flattenWhatIsDue(draft);
 }

@@ -12,6 +12,9 @@ export interface OperatorOptions extends ConfigOption {
   readonly operator: string;
   readonly reason: string;
   readonly yes?: boolean;
+  /** What `acknowledge` is about: the one or the other. */
+  readonly trade?: string;
+  readonly transaction?: string;
   readonly json: boolean;
 }
 
@@ -30,7 +33,15 @@ async function confirmed(question: string, yes: boolean): Promise<boolean> {
   }
 }
 
+function commandOf(verb: ControlCommand['verb'], { operator, reason, trade, transaction }: OperatorOptions): ControlCommand {
+  if (verb !== 'acknowledge') return { verb, operator, reason };
+  const id = trade ?? transaction;
+  if (id === undefined || (trade !== undefined && transaction !== undefined)) throw new UsageError('acknowledge is about one thing: give --trade <id> or --transaction <id>, as `status` lists them');
+  return { verb, operator, reason, subject: trade === undefined ? 'transaction' : 'trade', id };
+}
+
 export async function operate(verb: ControlCommand['verb'], options: OperatorOptions): Promise<number> {
+  const command = commandOf(verb, options);
   const { config } = load(options);
   if (verb === 'arm') {
     const status = statusSchema.parse(await fetchStatus(config.control.socketPath));
@@ -41,7 +52,7 @@ export async function operate(verb: ControlCommand['verb'], options: OperatorOpt
       return 1;
     }
   }
-  const outcome = await sendCommand(config.control.socketPath, { verb, operator: options.operator, reason: options.reason });
+  const outcome = await sendCommand(config.control.socketPath, command);
   if (options.json) sayJson({ version: 1, ...outcome });
   else say(`${outcome.accepted ? 'ok' : 'refused'}: ${outcome.message} (mode ${outcome.mode})`);
   return outcome.accepted ? 0 : 1;

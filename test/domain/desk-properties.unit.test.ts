@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DeskState } from '../../domain/desk/state.ts';
 import { hasOurPosition } from '../../domain/desk/state.ts';
-import { parseEvent } from '../../domain/events.ts';
+import { CATALOGUE, parseEvent } from '../../domain/events.ts';
 import { absolute, money } from '../../domain/money.ts';
 import { ACTIONS } from '../../domain/policy.ts';
 import type { Action } from '../../domain/policy.ts';
@@ -157,7 +157,7 @@ describe('any sequence of inputs', () => {
       for (const { event } of desk.emissions) {
         if (types.has(event.type) && event.type.startsWith('Market')) continue;
         types.add(event.type);
-        expect(parseEvent(event.type, 1, JSON.parse(JSON.stringify(event.data)), 'scenario')).toEqual(event);
+        expect(parseEvent(event.type, CATALOGUE[event.type].version, JSON.parse(JSON.stringify(event.data)), 'scenario')).toEqual(event);
       }
     }), { numRuns: 60, seed: 7 });
     expect(types.size).toBeGreaterThan(22);

@@ -43,6 +43,9 @@ export const SETTINGS: DeskSettings = {
   lateFillBars: 1,
   safety: LIMITS,
   reconciliationIntervalMs: 60_000,
+  // Every comparison is of the whole account, unless a scenario is about the light ones.
+  reconciliation: { fullIntervalMs: 0, attemptsMax: 3, unresolvedMsMax: 30_000, failingMsMax: 300_000, gapMsMax: 30_000, onLostStop: 'recreate' },
+  importedTransactionsMax: 100_000,
   restart: { downMsMax: 300_000, crashesPerHourMax: 3 },
   worstLoss: money('26'),
 };
