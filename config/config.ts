@@ -4,7 +4,7 @@ import type { Disposition } from '../domain/events.ts';
 import type { HealthLimits } from '../domain/health.ts';
 import type { Instrument } from '../domain/instruments.ts';
 import type { SearchSettings } from '../domain/policy.ts';
-import type { HaltCause } from '../domain/settings.ts';
+import type { HaltCause, ReconciliationSettings } from '../domain/settings.ts';
 import type { Money, Pips, Ratio, Units } from '../domain/money.ts';
 
 export interface BrokerConfig {
@@ -94,7 +94,7 @@ export interface Config {
   readonly policy: PolicyConfig;
   readonly safety: SafetyConfig;
   readonly health: HealthLimits;
-  readonly reconciliation: { readonly intervalMs: number };
+  readonly reconciliation: ReconciliationSettings & { readonly intervalMs: number; readonly importedTransactionsMax: number };
   readonly calendar: TradingCalendar;
   readonly control: ControlConfig;
   readonly logging: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' };

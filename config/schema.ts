@@ -232,7 +232,16 @@ export const settingsSchema = z.strictObject({
     .prefault({})
     .describe('When a policy counts as collapsed.'),
   reconciliation: z
-    .strictObject({ intervalMs: integer(1_000, 3_600_000).default(60_000).describe('Time between two full comparisons with the broker.') })
+    .strictObject({
+      intervalMs: integer(1_000, 3_600_000).default(60_000).describe('Time between two comparisons of positions and sums with the broker.'),
+      fullIntervalMs: integer(1_000, 86_400_000).default(300_000).describe('Time between two comparisons of the whole account: every trade, order and stop.'),
+      attemptsMax: integer(1, 20).default(3).describe('Comparisons in a row that may differ before a position is only reduced or, without one, trading halts.'),
+      unresolvedMsMax: integer(1_000, 600_000).default(30_000).describe('The same in time: a difference may last this long.'),
+      failingMsMax: integer(10_000, 3_600_000).default(300_000).describe('When no comparison has come about for this long, an open position is only reduced.'),
+      gapMsMax: integer(2_000, 600_000).default(30_000).describe('Transactions that the broker spoke of may be missing this long; then trading halts.'),
+      onLostStop: z.enum(['recreate', 'close']).default('recreate').describe('When a trade’s stop is gone or was moved: recreate puts it back once and closes the trade if it is lost again; close closes it at once.'),
+      importedTransactionsMax: integer(0, 1_000_000).default(100_000).describe('An account with more transactions than this is taken over from its snapshot instead of from its first transaction.'),
+    })
     .prefault({})
     .describe('Comparing the ledger with the broker.'),
   calendar: calendar.prefault({}).describe('When the market is open.'),

@@ -54,12 +54,26 @@ export interface SnapshotTrade {
   readonly tradeId: string;
   readonly instrument: InstrumentName;
   readonly units: Units;
+  readonly initialUnits: Units;
+  readonly price: Price;
+  readonly openedAt: Instant;
+  readonly clientTradeId: string | null;
   /** The id of its protective stop order, if it has one. */
   readonly stopLossOrderId: string | null;
 }
 
-/** The account as the broker holds it at one transaction id. */
-export interface AccountSnapshot {
+export interface SnapshotOrder {
+  readonly orderId: string;
+  /** As the broker's order calls it: `STOP_LOSS`, `LIMIT` … */
+  readonly type: string;
+  /** The trade that it protects; null for an entry order. */
+  readonly tradeId: string | null;
+  readonly price: Price | null;
+  readonly clientOrderId: string | null;
+}
+
+/** What the account is and what it is worth, as the broker holds it at one transaction id. */
+export interface AccountSummary {
   readonly accountId: string;
   readonly currency: string;
   readonly hedgingEnabled: boolean;
@@ -67,10 +81,18 @@ export interface AccountSnapshot {
   /** Over the account's life. */
   readonly realisedPl: Money;
   readonly financing: Money;
+  /** Commission, and the fees of guaranteed stops. */
+  readonly commission: Money;
   readonly unrealisedPl: Money;
-  readonly trades: readonly SnapshotTrade[];
-  readonly pendingOrderIds: readonly string[];
+  readonly openTrades: number;
+  readonly pendingOrders: number;
   readonly lastTransactionId: number;
+}
+
+/** The account, whole. */
+export interface AccountSnapshot extends Omit<AccountSummary, 'openTrades' | 'pendingOrders'> {
+  readonly trades: readonly SnapshotTrade[];
+  readonly pendingOrders: readonly SnapshotOrder[];
 }
 
 export interface PositionsSnapshot {
@@ -143,6 +165,7 @@ export class BrokerReadError extends Error {
 export interface Broker {
   instruments(): Promise<readonly Instrument[]>;
   account(): Promise<AccountSnapshot>;
+  summary(): Promise<AccountSummary>;
   positions(): Promise<PositionsSnapshot>;
   /** One page (at most 1,000) of transactions with ids above `transactionId`, unfiltered. */
   transactionsSince(transactionId: number): Promise<TransactionsPage>;

@@ -70,11 +70,22 @@ function decimalText() {
 }
 
 export const ORDER_LEGS = ['open', 'close'] as const;
-/** Why an order was meant. `policy` alone can open; everything else closes. */
-export const ORDER_CAUSES = ['policy', 'weekend', 'blind', 'lateFill', 'halt'] as const;
+/** Why an order was meant. `policy` alone can open; everything else closes. Version 1 had the first five. */
+export const ORDER_CAUSES = ['policy', 'weekend', 'blind', 'lateFill', 'halt', 'unprotected', 'oversize'] as const;
 export const MODES = ['OBSERVING', 'ARMED', 'REDUCING', 'HALTED'] as const;
 export const RECONCILIATION_TRIGGERS = ['startup', 'postTrade', 'interval', 'reconnect', 'gap', 'unknownOutcome', 'operator'] as const;
 export const DISPOSITIONS = ['flatten', 'hold'] as const;
+export const RECONCILIATION_SCOPES = ['light', 'full'] as const;
+/** What can differ between the ledger and the broker. Version 1 of DiscrepancyDetected had eleven of these. */
+export const DISCREPANCY_KINDS = [
+  'account', 'currency', 'hedging', 'positionUnits', 'positionDirection', 'positionLimit', 'missingHere', 'missingThere', 'tradeUnits', 'partialFill',
+  'pendingOrders', 'stopMissing', 'stopChanged', 'balance', 'profit', 'unexplainedBalance', 'staleLedger', 'ledgerGap', 'transactionMutated',
+  'foreignTrade', 'marginCloseout',
+] as const;
+/** What is done about a difference; `note` changes nothing. */
+export const CORRECTION_RULES = ['adopt', 'recreateStop', 'reduce', 'flatten', 'halt', 'note'] as const;
+/** Why a transaction waits for an operator's acknowledgement. */
+export const REVIEW_CAUSES = ['unknownType', 'unknownReason', 'manualClose'] as const;
 
 const orderKey = { clientOrderId: z.uuid() };
 
@@ -118,6 +129,35 @@ export const CATALOGUE = {
   })),
   /** A trade that we did not open is on the account. New exposure stops; nothing automatic touches it. */
   ForeignTradeObserved: define('ledger', 1, z.strictObject({ tradeId: transactionId, instrument, units: decimal, transactionId })),
+  /** A transaction that nobody may trade past before an operator has acknowledged it. */
+  ReviewRequired: define('ledger', 1, z.strictObject({ transactionId, cause: z.enum(REVIEW_CAUSES), detail: text })),
+  /** The account is too old to be imported from its first transaction: the broker's own snapshot stands for all up to `transactionId`. */
+  LedgerBaselined: define('ledger', 1, z.strictObject({
+    transactionId,
+    currency: z.string(),
+    balance: decimal,
+    /** Over the account's life until then. */
+    realisedPl: decimal,
+    financing: decimal,
+    commission: decimal,
+    trades: z.array(z.strictObject({
+      tradeId: transactionId,
+      instrument,
+      units: decimal,
+      initialUnits: decimal,
+      price: decimal,
+      openedAt: time,
+      /** Client id of the trade; null when it has none. */
+      clientTradeId: z.string().nullable(),
+    })),
+    pendingOrders: z.array(z.strictObject({
+      orderId: transactionId,
+      type: z.string(),
+      tradeId: transactionId.nullable(),
+      price: decimal.nullable(),
+      clientOrderId: z.string().nullable(),
+    })),
+  })),
 
   /** What the policy answered for one bar, and all that it saw. */
   DecisionMade: define('trading', 2, z.strictObject({
@@ -155,7 +195,7 @@ export const CATALOGUE = {
     detail: text,
   })),
   /** An order is meant; durable before a byte of it leaves. */
-  OrderIntended: define('trading', 1, z.strictObject({
+  OrderIntended: define('trading', 2, z.strictObject({
     ...orderKey,
     decisionId: z.uuid().nullable(),
     cause: z.enum(ORDER_CAUSES),
@@ -181,7 +221,7 @@ export const CATALOGUE = {
     requestHash: hash,
   })),
   /** A guard stopped an order that the policy wanted. */
-  OrderDenied: define('trading', 1, z.strictObject({
+  OrderDenied: define('trading', 2, z.strictObject({
     decisionId: z.uuid().nullable(),
     clientOrderId: z.uuid().nullable(),
     cause: z.enum(ORDER_CAUSES),
@@ -218,10 +258,31 @@ export const CATALOGUE = {
   OrderAbandoned: define('trading', 1, z.strictObject({ ...orderKey, watermark: z.string(), lastTransactionId: z.string(), quietMs: count })),
   /** Our position changed by a fill that no working order of ours explains: a stop, a closeout, a hand. */
   PositionAdjusted: define('trading', 1, z.strictObject({ instrument, transactionId, reason: text, tradeIds: z.array(transactionId), units: decimal, price: decimal, pl: decimal })),
+  /** A protective stop of ours is to be put back; durable before a byte of it leaves, and once for a trade. */
+  StopReplacementIntended: define('trading', 1, z.strictObject({
+    ...orderKey,
+    instrument,
+    tradeId: transactionId,
+    /** Distance from the trade's opening price, in price units. */
+    distance: decimal,
+    /** The broker's transactions that show the stop gone or changed; the fill that opened the trade comes first. */
+    transactionIds: z.array(transactionId),
+    watermark: z.string(),
+    method: z.literal('PUT'),
+    path: text,
+    requestBody: z.string(),
+    requestHash: hash,
+  })),
+  /** The ledger shows the stop that was put back. */
+  StopReplaced: define('trading', 1, z.strictObject({ ...orderKey, instrument, tradeId: transactionId, orderId: transactionId, transactionId })),
+  /** It was not put back, or was of no use: the trade is closed instead. `transactionId` is null where none tells of it. */
+  StopReplacementFailed: define('trading', 1, z.strictObject({ ...orderKey, instrument, tradeId: transactionId, reason: text, transactionId: transactionId.nullable() })),
 
-  ReconciliationCompleted: define('reconciliation', 1, z.strictObject({
+  ReconciliationCompleted: define('reconciliation', 2, z.strictObject({
     reconciliationId: z.uuid(),
     trigger: z.enum(RECONCILIATION_TRIGGERS),
+    /** `light` compares positions and sums, `full` every trade, order and stop. */
+    scope: z.enum(RECONCILIATION_SCOPES),
     startedAt: time,
     durationMs: count,
     /** Both sides were compared as of this ledger id; null when a query failed. */
@@ -229,15 +290,23 @@ export const CATALOGUE = {
     outcome: z.enum(['agreed', 'differed', 'failed']),
     checks: z.array(z.string()),
     discrepancies: count,
+    /** What was done about them, such as `recreateStop trade 4`. */
+    done: z.array(text),
+    /** Unrealised profit at our last bars and at the broker's prices: information, since the prices differ. Null where the broker was not asked. */
+    unrealisedPl: z.strictObject({ local: decimal, broker: decimal }).nullable(),
     detail: text.nullable(),
   })),
-  DiscrepancyDetected: define('reconciliation', 1, z.strictObject({
-    reconciliationId: z.uuid(),
-    kind: z.enum(['positionUnits', 'missingHere', 'missingThere', 'tradeUnits', 'pendingOrders', 'stopMissing', 'balance', 'unexplainedBalance', 'currency', 'hedging', 'account']),
+  DiscrepancyDetected: define('reconciliation', 2, z.strictObject({
+    /** Null when the ledger itself showed it, without a comparison. */
+    reconciliationId: z.uuid().nullable(),
+    kind: z.enum(DISCREPANCY_KINDS),
     subject: text,
     local: text,
     broker: text,
     severity: z.enum(['warning', 'critical']),
+    rule: z.enum(CORRECTION_RULES),
+    /** The broker's transactions that it rests on; the last one is where both sides were compared. */
+    transactionIds: z.array(transactionId),
   })),
 
   TradingArmed: define('safety', 1, z.strictObject({ operator: text, reason: text, worstLoss: decimal, currency: z.string() })),
@@ -247,6 +316,10 @@ export const CATALOGUE = {
   TradingReducing: define('safety', 1, z.strictObject({ cause: text })),
   TradingHalted: define('safety', 1, z.strictObject({ cause: z.string(), detail: text, disposition: z.enum(DISPOSITIONS), actor: text })),
   TradingResumed: define('safety', 1, z.strictObject({ operator: text, reason: text })),
+  /** An operator knows of a trade that is not ours and lets new exposure stand beside it. */
+  ForeignTradeAcknowledged: define('safety', 1, z.strictObject({ tradeId: transactionId, operator: text, reason: text })),
+  /** An operator has looked at a transaction that required it. */
+  TransactionAcknowledged: define('safety', 1, z.strictObject({ transactionId, operator: text, reason: text })),
   /** Every operator command, obeyed or refused. */
   ControlAccess: define('safety', 1, z.strictObject({ operator: text, verb: text, outcome: text })),
 
@@ -291,11 +364,20 @@ export type OrderLeg = (typeof ORDER_LEGS)[number];
 export type OrderCause = (typeof ORDER_CAUSES)[number];
 export type ReconciliationTrigger = (typeof RECONCILIATION_TRIGGERS)[number];
 export type Disposition = (typeof DISPOSITIONS)[number];
+export type ReconciliationScope = (typeof RECONCILIATION_SCOPES)[number];
+export type DiscrepancyKind = (typeof DISCREPANCY_KINDS)[number];
+export type CorrectionRule = (typeof CORRECTION_RULES)[number];
+export type ReviewCause = (typeof REVIEW_CAUSES)[number];
 
 /** Raised for a row that is no event of this catalogue. The message names the event and the field. */
 export class EventFormatError extends Error {
   override readonly name = 'EventFormatError';
 }
+
+type Upcaster = (data: unknown) => unknown;
+/** For a version that only allows more values than the one before. */
+const sameFields: Upcaster = (data) => data;
+const withFields = (fields: { readonly [name: string]: unknown }): Upcaster => (data) => ({ ...z.looseObject({}).parse(data), ...fields });
 
 const decisionMade1 = z.looseObject({ search: z.looseObject({}).nullable() });
 
@@ -303,17 +385,21 @@ const decisionMade1 = z.looseObject({ search: z.looseObject({}).nullable() });
  * Readings of older versions: `Type@version` to the data of the next one, pure, applied when a row is read. Stored
  * bytes never change, and what was not recorded stays unknown.
  */
-const UPCASTERS: { readonly [typeAtVersion: string]: ((data: unknown) => unknown) | undefined } = {
-  // Version 2 knows more reasons; the old ones all stand.
-  'DecisionSkipped@1': (data) => data,
+const UPCASTERS: { readonly [typeAtVersion: string]: Upcaster | undefined } = {
+  'DecisionSkipped@1': sameFields,
+  'OrderIntended@1': sameFields,
+  'OrderDenied@1': sameFields,
   'DecisionMade@1': (data) => {
     const { search: found, ...rest } = decisionMade1.parse(data);
     return { ...rest, modelHash: null, search: found === null ? null : { ...found, settings: null, improvedPolicy: null, noise: null } };
   },
+  // There was one kind of comparison, it did nothing, and every difference halted.
+  'ReconciliationCompleted@1': withFields({ scope: 'full', done: [], unrealisedPl: null }),
+  'DiscrepancyDetected@1': withFields({ rule: 'halt', transactionIds: [] }),
 };
 
 /** @throws EventFormatError for data that are not of the version that they claim. */
-function lift(upcast: (data: unknown) => unknown, data: unknown, where: string): unknown {
+function lift(upcast: Upcaster, data: unknown, where: string): unknown {
   try {
     return upcast(data);
   } catch (error) {

@@ -42,6 +42,9 @@ export const clientOrderIdOf = (decisionId: DecisionId, leg: 'open' | 'close'): 
 export const flattenOrderIdOf = (accountId: string, tradeId: string, dueAt: Instant): ClientOrderId =>
   derivedId('flatten', accountId, tradeId, formatInstant(dueAt)) as ClientOrderId;
 
+/** The stop that is put back for a trade: once, whoever misses it and whenever. */
+export const stopOrderIdOf = (accountId: string, tradeId: string): ClientOrderId => derivedId('stop', accountId, tradeId) as ClientOrderId;
+
 /** The client id of every trade in a position slot: the broker refuses a second open trade with it. */
 export const slotIdOf = (accountId: string, instrument: InstrumentName): string => `reckoner:${accountId}:${instrument}:slot0`;
 

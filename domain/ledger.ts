@@ -9,7 +9,7 @@
  */
 import { z } from 'zod';
 import type { BrokerTransaction } from './broker.ts';
-import type { DomainEvent } from './events.ts';
+import type { DataOf, DomainEvent } from './events.ts';
 import type { InstrumentName } from './instruments.ts';
 import { instrumentName } from './instruments.ts';
 import { add, money, price, priceTimesUnits, scaleBy, subtract, units, ZERO_MONEY, ZERO_UNITS } from './money.ts';
@@ -79,9 +79,13 @@ export interface OpenTrade {
 
 export interface PendingOrder {
   readonly orderId: string;
+  /** As the transaction that created it calls it: `STOP_LOSS_ORDER` … */
   readonly type: string;
   /** The trade that it protects; null for an entry order. */
   readonly tradeId: string | null;
+  readonly price: Price | null;
+  /** Why it was created; null where the transaction is not in the ledger. */
+  readonly reason: string | null;
 }
 
 export interface UnexplainedBalance {
@@ -93,6 +97,8 @@ export interface UnexplainedBalance {
 export interface Ledger {
   /** Id of the last transaction folded; 0 before the first. */
   readonly lastTransactionId: number;
+  /** Id up to which the broker's snapshot stands for the transactions; 0 when they were all read. */
+  readonly baselineId: number;
   readonly currency: string | null;
   readonly balance: Money;
   /** Sums since the account began. */
@@ -106,12 +112,17 @@ export interface Ledger {
   readonly unexplained: readonly UnexplainedBalance[];
   /** Highest epoch in any of our order tags. */
   readonly epochMax: number;
+  /** The newest bodies, to hold against the same ones when they are read again; the last one is `lastTransactionId`'s. */
+  readonly recentBodies: readonly RecordedBody[];
   /** Pips realised, each trade weighted by the share of it that was closed; by instrument. */
   readonly realisedByInstrument: ReadonlyMap<InstrumentName, Price>;
 }
 
+type RecordedBody = DataOf<'BrokerTransactionRecorded'>['body'];
+
 export const emptyLedger: Ledger = {
   lastTransactionId: 0,
+  baselineId: 0,
   currency: null,
   balance: ZERO_MONEY,
   realisedPl: ZERO_MONEY,
@@ -122,14 +133,18 @@ export const emptyLedger: Ledger = {
   pendingOrders: new Map(),
   unexplained: [],
   epochMax: 0,
+  recentBodies: [],
   realisedByInstrument: new Map(),
 };
 
 const UNEXPLAINED_KEPT_MAX = 100;
+/** Bodies kept, at least, for comparison with later readings; twice as many before the older ones are let go. */
+export const RECENT_BODIES = 64;
 /** Transactions that create an order; it is pending until filled or cancelled, a market order as a rule at once. */
 const ORDER_TYPES = new Set([
   'MARKET_ORDER', 'FIXED_PRICE_ORDER', 'LIMIT_ORDER', 'STOP_ORDER', 'MARKET_IF_TOUCHED_ORDER', 'TAKE_PROFIT_ORDER', 'STOP_LOSS_ORDER', 'TRAILING_STOP_LOSS_ORDER', 'GUARANTEED_STOP_LOSS_ORDER',
 ]);
+const STOP_TYPES = new Set(['STOP_LOSS_ORDER', 'GUARANTEED_STOP_LOSS_ORDER']);
 /** Every transaction type of the broker's that this build understands; another one stops new exposure. */
 const KNOWN_TYPES = new Set([
   ...ORDER_TYPES, 'CREATE', 'CLOSE', 'REOPEN', 'CLIENT_CONFIGURE', 'CLIENT_CONFIGURE_REJECT', 'TRANSFER_FUNDS', 'TRANSFER_FUNDS_REJECT',
@@ -141,17 +156,59 @@ const KNOWN_TYPES = new Set([
 ]);
 export const isKnownTransactionType = (type: string): boolean => KNOWN_TYPES.has(type);
 
+const FILL_REASONS = new Set([
+  'LIMIT_ORDER', 'STOP_ORDER', 'MARKET_IF_TOUCHED_ORDER', 'TAKE_PROFIT_ORDER', 'STOP_LOSS_ORDER', 'GUARANTEED_STOP_LOSS_ORDER', 'TRAILING_STOP_LOSS_ORDER', 'MARKET_ORDER',
+  'MARKET_ORDER_TRADE_CLOSE', 'MARKET_ORDER_POSITION_CLOSEOUT', 'MARKET_ORDER_MARGIN_CLOSEOUT', 'MARKET_ORDER_DELAYED_TRADE_CLOSE',
+]);
+/** Fills that the broker makes by itself: every other one that closes a trade of ours without an order of ours is somebody's hand. */
+const FILLS_WITHOUT_A_HAND = new Set(['STOP_LOSS_ORDER', 'GUARANTEED_STOP_LOSS_ORDER', 'TRAILING_STOP_LOSS_ORDER', 'TAKE_PROFIT_ORDER', 'MARKET_ORDER_MARGIN_CLOSEOUT', 'MARKET_ORDER_DELAYED_TRADE_CLOSE']);
+/** A fill reason that this build does not know may mean anything: nothing is traded past it. */
+export const isUnknownFillReason = (body: TransactionBody): boolean => body.type === 'ORDER_FILL' && body.reason !== undefined && !FILL_REASONS.has(body.reason);
+export const isFillByHand = (reason: string): boolean => !FILLS_WITHOUT_A_HAND.has(reason);
+
 // --- evolve ---
 
 /** Folds one event; events of other streams leave the ledger as it is. */
 export function evolveLedger(ledger: Ledger, event: DomainEvent): Ledger {
   if (event.type === 'DiscrepancyDetected' && event.data.kind === 'unexplainedBalance') return { ...ledger, unexplained: ledger.unexplained.filter((entry) => unexplainedSubject(entry) !== event.data.subject) };
+  if (event.type === 'LedgerBaselined') return baselined(event.data);
   if (event.type !== 'BrokerTransactionRecorded') return ledger;
   const id = Number(event.data.transactionId);
   if (id !== ledger.lastTransactionId + 1) throw new LedgerError(`transaction ${id} cannot follow ${ledger.lastTransactionId}: the ledger must be contiguous`);
   const body = readBody(event.data.transactionId, event.data.body);
-  return foldTags(foldOrders(foldTrades(foldBalance({ ...ledger, lastTransactionId: id }, body), body), body), body);
+  return foldTags(foldOrders(foldTrades(foldBalance({ ...ledger, lastTransactionId: id, recentBodies: withRecent(ledger.recentBodies, event.data.body) }, body), body), body), body);
 }
+
+const withRecent = (recent: readonly RecordedBody[], body: RecordedBody): readonly RecordedBody[] => [...(recent.length >= 2 * RECENT_BODIES ? recent.slice(-RECENT_BODIES) : recent), body];
+
+/** What the ledger is when the broker's snapshot stands for everything before it. */
+function baselined(data: DataOf<'LedgerBaselined'>): Ledger {
+  return {
+    ...emptyLedger,
+    lastTransactionId: Number(data.transactionId),
+    baselineId: Number(data.transactionId),
+    currency: data.currency,
+    balance: money(data.balance),
+    realisedPl: money(data.realisedPl),
+    financing: money(data.financing),
+    commission: money(data.commission),
+    openTrades: new Map(data.trades.map((trade): [string, OpenTrade] => [trade.tradeId, {
+      tradeId: trade.tradeId,
+      instrument: instrumentName(trade.instrument),
+      units: units(trade.units),
+      initialUnits: units(trade.initialUnits),
+      price: price(trade.price),
+      openedAt: parseInstant(trade.openedAt),
+      clientOrderId: null,
+    }])),
+    pendingOrders: new Map(data.pendingOrders.map((order): [string, PendingOrder] => [order.orderId, {
+      orderId: order.orderId, type: order.type, tradeId: order.tradeId, price: order.price === null ? null : price(order.price), reason: null,
+    }])),
+  };
+}
+
+/** A recorded body by its id; undefined for one that is older than those kept. */
+export const recentBody = (ledger: Ledger, transactionId: number): RecordedBody | undefined => ledger.recentBodies[ledger.recentBodies.length - 1 - (ledger.lastTransactionId - transactionId)];
 
 /** How a discrepancy names a transaction that did not add up. It is told once; from then on the balances themselves are compared. */
 export const unexplainedSubject = (entry: UnexplainedBalance): string => `transaction ${entry.transactionId}`;
@@ -226,7 +283,7 @@ function foldOrders(ledger: Ledger, body: TransactionBody): Ledger {
   const ends = (body.type === 'ORDER_FILL' || body.type === 'ORDER_CANCEL') && body.orderID !== undefined && ledger.pendingOrders.has(body.orderID);
   if (!creates && !ends) return ledger;
   const pendingOrders = new Map(ledger.pendingOrders);
-  if (creates) pendingOrders.set(body.id, { orderId: body.id, type: body.type, tradeId: body.tradeID ?? null });
+  if (creates) pendingOrders.set(body.id, { orderId: body.id, type: body.type, tradeId: body.tradeID ?? null, price: body.price === undefined ? null : price(body.price, `transaction ${body.id} price`), reason: body.reason ?? null });
   else pendingOrders.delete(body.orderID!);
   return { ...ledger, pendingOrders };
 }
@@ -243,6 +300,12 @@ export function netUnits(ledger: Ledger, instrument: InstrumentName, counts: (tr
   let sum = ZERO_UNITS;
   for (const trade of ledger.openTrades.values()) if (trade.instrument === instrument && counts(trade)) sum = add(sum, trade.units);
   return sum;
+}
+
+/** The order that protects a trade at the broker; null when it has none. A guaranteed one protects as well. */
+export function stopOf(ledger: Ledger, tradeId: string): PendingOrder | null {
+  for (const order of ledger.pendingOrders.values()) if (order.tradeId === tradeId && STOP_TYPES.has(order.type)) return order;
+  return null;
 }
 
 /** Profit since the account began: realised, financing, less fees. Transfers are not profit and not loss. */

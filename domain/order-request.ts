@@ -43,11 +43,38 @@ export function openingRequest(order: OpeningOrder): OrderRequest {
   return { method: 'POST', path: `/accounts/${order.accountId}/orders`, body };
 }
 
-export const closingRequest = (accountId: string, tradeId: string): OrderRequest => ({
+/** `units`: how many of the trade's, positive; the whole of it when null. */
+export const closingRequest = (accountId: string, tradeId: string, units: string | null = null): OrderRequest => ({
   method: 'PUT',
   path: `/accounts/${accountId}/trades/${tradeId}/close`,
-  body: canonicalJson({ units: 'ALL' }),
+  body: canonicalJson({ units: units ?? 'ALL' }),
 });
+
+export interface StopOrder {
+  readonly accountId: string;
+  readonly instrument: Instrument;
+  readonly tradeId: string;
+  /** From the trade's opening price. */
+  readonly distance: Price;
+  readonly clientOrderId: ClientOrderId;
+  readonly epoch: number;
+}
+
+/** Creates the trade's protective stop, or replaces the one that it has. */
+export const stopRequest = (order: StopOrder): OrderRequest => ({
+  method: 'PUT',
+  path: `/accounts/${order.accountId}/trades/${order.tradeId}/orders`,
+  body: canonicalJson({
+    stopLoss: {
+      distance: formatFixed(order.distance, order.instrument.displayPrecision),
+      timeInForce: 'GTC',
+      clientExtensions: { id: order.clientOrderId, tag: epochTag(order.epoch) },
+    },
+  }),
+});
+
+/** A request as intents and exchanges record it. */
+export const requestData = (request: OrderRequest) => ({ method: request.method, path: request.path, requestBody: request.body, requestHash: requestHash(request) });
 
 /** Hex SHA-256 of the request's bytes. */
 export const requestHash = (request: OrderRequest): string => createHash('sha256').update(request.body).digest('hex');

@@ -93,18 +93,22 @@ export function halt(safety: Safety, cause: HaltCause, detail: string, limits: S
   return [{ type: 'TradingHalted', data: { cause, detail: detail.slice(0, 2_000), disposition, actor } }];
 }
 
-export interface OperatorCommand {
-  readonly verb: 'arm' | 'disarm' | 'halt' | 'resume';
+interface Spoken {
   readonly operator: string;
   readonly reason: string;
 }
+export type OperatorCommand =
+  | (Spoken & { readonly verb: 'arm' | 'disarm' | 'halt' | 'resume' | 'reconcile' })
+  /** `id`: of the foreign trade, or of the transaction that requires a review. */
+  | (Spoken & { readonly verb: 'acknowledge'; readonly subject: 'trade' | 'transaction'; readonly id: string });
 
 /** What the desk knows when an operator speaks. */
 export interface CommandFacts {
   readonly ready: boolean;
   readonly notReadyReason: string;
   readonly hasPosition: boolean;
-  readonly unresolvedForeignTrades: number;
+  /** What waits for an operator: `trade 7`, `transaction 9`. */
+  readonly unacknowledged: ReadonlySet<string>;
 }
 
 export interface CommandResult {
@@ -135,7 +139,7 @@ export function decideCommand(safety: Safety, command: OperatorCommand, facts: C
     case 'arm':
       if (safety.mode === 'HALTED') return answer(false, 'trading is halted: find out why, then `resume` first');
       if (!facts.ready) return answer(false, `not ready: ${facts.notReadyReason}`);
-      if (facts.unresolvedForeignTrades > 0) return answer(false, 'a trade that Reckoner did not open is on the account: close it first');
+      if (facts.unacknowledged.size > 0) return answer(false, acknowledgeFirst(facts));
       if (safety.mode === 'ARMED') return answer(true, 'already armed');
       return answer(true, 'armed', [{ type: 'TradingArmed', data: { operator, reason, worstLoss: format(settings.worstLoss), currency: settings.homeCurrency } }]);
     case 'disarm':
@@ -145,9 +149,22 @@ export function decideCommand(safety: Safety, command: OperatorCommand, facts: C
       return answer(true, 'halted', [{ type: 'TradingHalted', data: { cause: 'operator', detail: reason, disposition: settings.safety.dispositions.operator, actor: `operator ${operator}` } }]);
     case 'resume':
       if (safety.mode !== 'HALTED') return answer(false, `trading is ${safety.mode}, not halted`);
+      if (facts.unacknowledged.size > 0) return answer(false, acknowledgeFirst(facts));
       return answer(true, facts.hasPosition ? 'reducing until flat, then observing' : 'observing', [{ type: 'TradingResumed', data: { operator, reason } }, ...reduceIfOpen(facts, 'resume')]);
+    case 'reconcile':
+      return answer(true, 'reconciling');
+    case 'acknowledge': {
+      const { subject, id } = command;
+      if (!facts.unacknowledged.has(`${subject} ${id}`)) return answer(false, `${subject} ${id} waits for no acknowledgement; what does: ${waiting(facts)}`);
+      return answer(true, `${subject} ${id} is acknowledged`, [subject === 'trade'
+        ? { type: 'ForeignTradeAcknowledged', data: { tradeId: id, operator, reason } }
+        : { type: 'TransactionAcknowledged', data: { transactionId: id, operator, reason } }]);
+    }
   }
 }
+
+const waiting = (facts: CommandFacts): string => (facts.unacknowledged.size === 0 ? 'nothing' : [...facts.unacknowledged].slice(0, 10).join(', '));
+const acknowledgeFirst = (facts: CommandFacts): string => `the account holds what Reckoner did not do or does not know (${waiting(facts)}): look at it, then \`acknowledge\` each, or close a foreign trade`;
 
 const reduceIfOpen = (facts: CommandFacts, cause: string): readonly DomainEvent[] => (facts.hasPosition ? [{ type: 'TradingReducing', data: { cause } }] : []);
 

@@ -43,6 +43,20 @@ export interface SafetyLimits {
   readonly dispositions: { readonly [Cause in HaltCause]: Disposition };
 }
 
+export interface ReconciliationSettings {
+  /** Between two comparisons of the whole account. */
+  readonly fullIntervalMs: number;
+  /** Comparisons that may differ, and the time for which they may, before trading ends. */
+  readonly attemptsMax: number;
+  readonly unresolvedMsMax: number;
+  /** Without a comparison that came about for this long, a position of ours is only reduced. */
+  readonly failingMsMax: number;
+  /** How long transactions that the broker spoke of may be missing. */
+  readonly gapMsMax: number;
+  /** What a lost stop means: put back once, or the trade closed at once. */
+  readonly onLostStop: 'recreate' | 'close';
+}
+
 export interface DeskSettings {
   readonly deployment: string;
   readonly accountId: string;
@@ -72,7 +86,11 @@ export interface DeskSettings {
   readonly lateFillBars: number;
   readonly safety: SafetyLimits;
   readonly health: HealthLimits;
+  /** Between two comparisons of positions and sums. */
   readonly reconciliationIntervalMs: number;
+  readonly reconciliation: ReconciliationSettings;
+  /** Transactions of an account's past that are read one by one; with more, its snapshot stands for them. */
+  readonly importedTransactionsMax: number;
   readonly restart: { readonly downMsMax: number; readonly crashesPerHourMax: number };
   /** The most that the limits allow to be lost before trading stops; shown before arming. */
   readonly worstLoss: Money;

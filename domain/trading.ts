@@ -210,7 +210,8 @@ function orderRequested(trading: Trading, body: TransactionBody): Order | undefi
   if (clientId !== undefined) return trading.orders.get(clientId as ClientOrderId);
   const tradeId = body.tradeClose?.tradeID;
   if (tradeId === undefined) return undefined;
-  return [...trading.orders.values()].find((order) => isWorking(order) && order.leg === 'close' && order.tradeId === tradeId && Number(body.id) > order.watermark);
+  // One that was given up is still ours when it executes after all.
+  return [...trading.orders.values()].find((order) => (isWorking(order) || order.status === 'abandoned') && order.leg === 'close' && order.tradeId === tradeId && Number(body.id) > order.watermark);
 }
 
 /** The order that a fill or a cancellation is about. */

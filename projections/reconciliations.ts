@@ -4,13 +4,13 @@ import { count } from './cells.ts';
 
 export const reconciliations: Projection = {
   name: 'reconciliations',
-  version: 1,
+  version: 2,
   key: 'id',
-  columns: { id: 'TEXT', trigger: 'TEXT', outcome: 'TEXT', reconciliations: 'INTEGER', discrepancies: 'INTEGER', last_id: 'TEXT', last_at: 'TEXT', last_transaction_id: 'TEXT', last_detail: 'TEXT' },
+  columns: { id: 'TEXT', trigger: 'TEXT', outcome: 'TEXT', reconciliations: 'INTEGER', discrepancies: 'INTEGER', last_id: 'TEXT', last_at: 'TEXT', last_transaction_id: 'TEXT', last_scope: 'TEXT', last_duration_ms: 'INTEGER', last_done: 'TEXT', last_detail: 'TEXT' },
   keysOf: ({ event }) => (event.type === 'ReconciliationCompleted' ? [`${event.data.trigger} ${event.data.outcome}`] : []),
   apply(row, { event, metadata }, key) {
     if (event.type !== 'ReconciliationCompleted') return row;
-    const { trigger, outcome, discrepancies: found, reconciliationId, transactionId, detail } = event.data;
+    const { trigger, outcome, discrepancies: found, reconciliationId, transactionId, scope, durationMs, done, detail } = event.data;
     return {
       id: key,
       trigger,
@@ -20,6 +20,9 @@ export const reconciliations: Projection = {
       last_id: reconciliationId,
       last_at: metadata.occurredAt,
       last_transaction_id: transactionId,
+      last_scope: scope,
+      last_duration_ms: durationMs,
+      last_done: done.join('; '),
       last_detail: detail,
     };
   },
@@ -27,13 +30,13 @@ export const reconciliations: Projection = {
 
 export const discrepancies: Projection = {
   name: 'discrepancies',
-  version: 1,
+  version: 2,
   key: 'id',
-  columns: { id: 'TEXT', sequence: 'INTEGER', at: 'TEXT', reconciliation_id: 'TEXT', kind: 'TEXT', subject: 'TEXT', local: 'TEXT', broker: 'TEXT', severity: 'TEXT' },
+  columns: { id: 'TEXT', sequence: 'INTEGER', at: 'TEXT', reconciliation_id: 'TEXT', kind: 'TEXT', subject: 'TEXT', local: 'TEXT', broker: 'TEXT', severity: 'TEXT', rule: 'TEXT', transaction_ids: 'TEXT' },
   keysOf: ({ event, recorded }) => (event.type === 'DiscrepancyDetected' ? [recorded.id] : []),
   apply(row, { event, metadata }, key) {
     if (event.type !== 'DiscrepancyDetected') return row;
-    const { reconciliationId, kind, subject, local, broker, severity } = event.data;
-    return { id: key, sequence: metadata.sequence, at: metadata.occurredAt, reconciliation_id: reconciliationId, kind, subject, local, broker, severity };
+    const { reconciliationId, kind, subject, local, broker, severity, rule, transactionIds } = event.data;
+    return { id: key, sequence: metadata.sequence, at: metadata.occurredAt, reconciliation_id: reconciliationId, kind, subject, local, broker, severity, rule, transaction_ids: transactionIds.join(',') };
   },
 };

@@ -53,6 +53,8 @@ export function deskSettings(config: Config, offered: readonly Instrument[], win
     },
     health: config.health,
     reconciliationIntervalMs: config.reconciliation.intervalMs,
+    reconciliation: config.reconciliation,
+    importedTransactionsMax: config.reconciliation.importedTransactionsMax,
     restart: safety.restart,
     worstLoss: worstLoss(config),
   };

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command line. Data on stdout, everything else on stderr; one exit code for each kind of failure. */
 import { Command, CommanderError, Option } from 'commander';
-import type { ModeVerb } from '../adapters/control/protocol.ts';
+import type { OperatorVerb } from '../adapters/control/protocol.ts';
 import { BROKER_HELP, runBroker } from './commands/broker.ts';
 import type { BrokerCommand } from './commands/broker.ts';
 import { BUILD, DEFAULT_CONFIG_FILE, exitCodeOf, warn } from './commands/common.ts';
@@ -85,16 +85,19 @@ program.command('replay').summary('rebuild the read models from the log and comp
 program.command('verify').summary('recompute the log’s hash chains').addOption(configOption()).addOption(jsonOption())
   .action((options: OutputOptions) => act(() => verify(options))());
 
-const VERBS: { readonly [verb in ModeVerb]: string } = {
+const VERBS: { readonly [verb in OperatorVerb]: string } = {
   arm: 'let the daemon trade; shows the worst loss first',
   disarm: 'stop opening; reduce, then observe',
   halt: 'stop policy orders at once',
   resume: 'leave a halt',
+  reconcile: 'compare ledger and broker now, and say what came of it',
+  acknowledge: 'let a foreign trade or an unknown transaction stand',
 };
-for (const [verb, summary] of Object.entries(VERBS) as [ModeVerb, string][]) {
+for (const [verb, summary] of Object.entries(VERBS) as [OperatorVerb, string][]) {
   const command = program.command(verb).summary(summary).addOption(configOption()).addOption(jsonOption())
     .requiredOption('--operator <name>', 'who you are; recorded').requiredOption('--reason <text>', 'why; recorded');
   if (verb === 'arm') command.option('--yes', 'do not ask', false);
+  if (verb === 'acknowledge') command.option('--trade <id>', 'the foreign trade').option('--transaction <id>', 'the transaction that requires a review');
   command.action((options: OperatorOptions) => act(() => operate(verb, options))());
 }
 

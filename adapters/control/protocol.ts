@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { MODES } from '../../domain/events.ts';
 import type { Json } from '../../domain/canonical.ts';
 
-const MODE_VERBS = ['arm', 'disarm', 'halt', 'resume'] as const;
-const VERBS_TEXT = [...MODE_VERBS, 'swap-model'].join(', ');
+const PLAIN_VERBS = ['arm', 'disarm', 'halt', 'resume', 'reconcile'] as const;
+const VERBS_TEXT = [...PLAIN_VERBS, 'acknowledge', 'swap-model'].join(', ');
 
 /** A line for the log: bounded, and without what could forge another line. */
 const line = (field: string, lengthMax: number) =>
@@ -13,7 +13,13 @@ const line = (field: string, lengthMax: number) =>
 /** Only the shape is judged here. Who may be an operator and what is a reason is the daemon's to say and to record. */
 const who = { operator: line('operator', 64), reason: line('reason', 500) };
 export const commandSchema = z.discriminatedUnion('verb', [
-  z.strictObject({ verb: z.enum(MODE_VERBS), ...who }),
+  z.strictObject({ verb: z.enum(PLAIN_VERBS), ...who }),
+  z.strictObject({
+    verb: z.literal('acknowledge'),
+    ...who,
+    subject: z.enum(['trade', 'transaction'], 'subject must be trade or transaction'),
+    id: z.string('id is required').regex(/^[1-9]\d{0,15}$/, 'id must be the broker’s id of the trade or transaction'),
+  }),
   z.strictObject({ verb: z.literal('swap-model'), ...who, directory: line('directory', 1_024).startsWith('/', 'directory must be an absolute path') }),
 ], { error: (issue) => (issue.code === 'invalid_union' ? `verb must be one of ${VERBS_TEXT}` : undefined) });
 
@@ -25,7 +31,8 @@ export const outcomeSchema = z.strictObject({
   message: z.string(),
 });
 
-export type ModeVerb = (typeof MODE_VERBS)[number];
+/** The commands that need no more than a name and a reason, and the one that names what it acknowledges. */
+export type OperatorVerb = (typeof PLAIN_VERBS)[number] | 'acknowledge';
 export type ControlCommand = z.infer<typeof commandSchema>;
 export type ControlOutcome = z.infer<typeof outcomeSchema>;
 

@@ -11,9 +11,9 @@ import { ConnectPacer, Governor } from './governor.ts';
 import { CONNECTIONS_MAX, READS_IN_FLIGHT_MAX, createPool, describeError, exchange, jsonTextOf } from './http.ts';
 import { brokerOrigins } from './hosts.ts';
 import { openFeed } from './feed.ts';
-import { WireError, decodeAccount, decodeCandles, decodeInstruments, decodeOrderReply, decodePositions, decodePricingLine, decodeRefusal, decodeTransactionLine, decodeTransactions } from './wire.ts';
+import { WireError, decodeAccount, decodeCandles, decodeInstruments, decodeOrderReply, decodePositions, decodePricingLine, decodeRefusal, decodeSummary, decodeTransactionLine, decodeTransactions } from './wire.ts';
 import type { Pool } from 'undici';
-import type { AccountSnapshot, Bar, Broker, BrokerReadFailure, Exchange, FeedListener, FeedName, OrderRequest, PositionsSnapshot, TransactionsPage } from '../../domain/broker.ts';
+import type { AccountSnapshot, AccountSummary, Bar, Broker, BrokerReadFailure, Exchange, FeedListener, FeedName, OrderRequest, PositionsSnapshot, TransactionsPage } from '../../domain/broker.ts';
 import type { Clock } from '../../domain/clock.ts';
 import type { Instrument, InstrumentName } from '../../domain/instruments.ts';
 import type { Instant } from '../../domain/time.ts';
@@ -92,7 +92,11 @@ class OandaBroker implements Broker {
   }
 
   async account(): Promise<AccountSnapshot> {
-    return this.#read('', LARGE_REPLY_BYTES_MAX, (body) => decodeAccount(body, this.#options.accountId));
+    return this.#read('', LARGE_REPLY_BYTES_MAX, decodeAccount);
+  }
+
+  async summary(): Promise<AccountSummary> {
+    return this.#read('/summary', REPLY_BYTES_MAX, decodeSummary);
   }
 
   async positions(): Promise<PositionsSnapshot> {

@@ -9,7 +9,7 @@ import { DecimalError, ZERO_UNITS, add, money, price, units } from '../../domain
 import { InstrumentError, instrumentName } from '../../domain/instruments.ts';
 import { MINUTE_MS, TimeError, parseInstant } from '../../domain/time.ts';
 import { StrictJsonError, parseStrictJson } from './json.ts';
-import type { AccountSnapshot, Bar, BrokerTransaction, FeedLine, Ohlc, PositionsSnapshot, TransactionsPage } from '../../domain/broker.ts';
+import type { AccountSnapshot, AccountSummary, Bar, BrokerTransaction, FeedLine, Ohlc, PositionsSnapshot, TransactionsPage } from '../../domain/broker.ts';
 import type { Instrument, InstrumentName } from '../../domain/instruments.ts';
 import type { Json } from '../../domain/canonical.ts';
 import type { Price } from '../../domain/money.ts';
@@ -68,43 +68,69 @@ export const decodeInstruments = (body: string): readonly Instrument[] =>
         minimumTradeSize: units(found.minimumTradeSize, `${found.name}.minimumTradeSize`),
       })));
 
+const summaryFields = {
+  id: text,
+  currency: text.regex(/^[A-Z]{3}$/),
+  hedgingEnabled: z.boolean(),
+  balance: text,
+  unrealizedPL: text,
+  pl: text,
+  financing: text,
+  commission: text.default('0'),
+  guaranteedExecutionFees: text.default('0'),
+};
+const summarySchema = z.object({ account: z.object({ ...summaryFields, openTradeCount: z.int().min(0), pendingOrderCount: z.int().min(0) }), lastTransactionID: text });
+const idOf = z.object({ id: text.optional() }).optional();
 const accountSchema = z.object({
   account: z.object({
-    id: text,
-    currency: text.regex(/^[A-Z]{3}$/),
-    hedgingEnabled: z.boolean(),
-    balance: text,
-    unrealizedPL: text,
-    pl: text,
-    financing: text,
-    trades: z.array(z.object({ id: text, instrument: text, currentUnits: text, stopLossOrderID: text.optional() })),
-    orders: z.array(z.object({ id: text })),
+    ...summaryFields,
+    trades: z.array(z.object({
+      id: text, instrument: text, currentUnits: text, initialUnits: text, price: text, openTime: text, stopLossOrderID: text.optional(), clientExtensions: idOf,
+    })),
+    orders: z.array(z.object({ id: text, type: text, tradeID: text.optional(), price: text.optional(), clientExtensions: idOf })),
   }),
   lastTransactionID: text,
 });
 
-/** @throws WireError also when the account is not the configured one. */
-export const decodeAccount = (body: string, accountId: string): AccountSnapshot =>
-  decode(body, 'any', accountSchema, ({ account, lastTransactionID }) => {
-    if (account.id !== accountId) throw new WireError('account.id: the answer is about another account');
-    return {
-      accountId: account.id,
-      currency: account.currency,
-      hedgingEnabled: account.hedgingEnabled,
-      balance: money(account.balance, 'account.balance'),
-      realisedPl: money(account.pl, 'account.pl'),
-      financing: money(account.financing, 'account.financing'),
-      unrealisedPl: money(account.unrealizedPL, 'account.unrealizedPL'),
-      trades: account.trades.map((trade, index) => ({
-        tradeId: trade.id,
-        instrument: instrumentName(trade.instrument),
-        units: units(trade.currentUnits, `account.trades.${index}.currentUnits`),
-        stopLossOrderId: trade.stopLossOrderID ?? null,
-      })),
-      pendingOrderIds: account.orders.map(({ id }) => id),
-      lastTransactionId: transactionNumber(lastTransactionID, 'lastTransactionID'),
-    };
-  });
+/** Which account it is, is for the reconciliation to judge: another one must halt, not look like a bad line. */
+const summaryOf = (account: z.infer<z.ZodObject<typeof summaryFields>>, lastTransactionID: string) => ({
+  accountId: account.id,
+  currency: account.currency,
+  hedgingEnabled: account.hedgingEnabled,
+  balance: money(account.balance, 'account.balance'),
+  realisedPl: money(account.pl, 'account.pl'),
+  financing: money(account.financing, 'account.financing'),
+  commission: add(money(account.commission, 'account.commission'), money(account.guaranteedExecutionFees, 'account.guaranteedExecutionFees')),
+  unrealisedPl: money(account.unrealizedPL, 'account.unrealizedPL'),
+  lastTransactionId: transactionNumber(lastTransactionID, 'lastTransactionID'),
+});
+
+export const decodeSummary = (body: string): AccountSummary =>
+  decode(body, 'any', summarySchema, ({ account, lastTransactionID }) => ({
+    ...summaryOf(account, lastTransactionID), openTrades: account.openTradeCount, pendingOrders: account.pendingOrderCount,
+  }));
+
+export const decodeAccount = (body: string): AccountSnapshot =>
+  decode(body, 'any', accountSchema, ({ account, lastTransactionID }) => ({
+    ...summaryOf(account, lastTransactionID),
+    trades: account.trades.map((trade, index) => ({
+      tradeId: trade.id,
+      instrument: instrumentName(trade.instrument),
+      units: units(trade.currentUnits, `account.trades.${index}.currentUnits`),
+      initialUnits: units(trade.initialUnits, `account.trades.${index}.initialUnits`),
+      price: price(trade.price, `account.trades.${index}.price`),
+      openedAt: parseInstant(trade.openTime, `account.trades.${index}.openTime`),
+      clientTradeId: trade.clientExtensions?.id ?? null,
+      stopLossOrderId: trade.stopLossOrderID ?? null,
+    })),
+    pendingOrders: account.orders.map((order, index) => ({
+      orderId: order.id,
+      type: order.type,
+      tradeId: order.tradeID ?? null,
+      price: order.price === undefined ? null : price(order.price, `account.orders.${index}.price`),
+      clientOrderId: order.clientExtensions?.id ?? null,
+    })),
+  }));
 
 const side = z.object({ units: text });
 const positionsSchema = z.object({ positions: z.array(z.object({ instrument: text, long: side, short: side })), lastTransactionID: text });

@@ -11,6 +11,7 @@ import { price } from '../money.ts';
 import { evolveSafety } from '../safety.ts';
 import type { DeskSettings } from '../settings.ts';
 import { evolveShadow } from '../shadow.ts';
+import { evolveStops } from '../stops.ts';
 import type { Instant } from '../time.ts';
 import { HOUR_MS } from '../time.ts';
 import { evolveTrading } from '../trading.ts';
@@ -23,12 +24,13 @@ export function evolveDesk(state: DeskState, event: DomainEvent, at: Instant): D
   const day = evolveDay(state.day, at, () => profitMark(state));
   return {
     ...state,
-    // A transaction that is learnt late belongs to the day on which it happened, not to the one in which it is read.
-    day: ledger !== state.ledger && day.start !== null && at < day.start ? shiftStart(day, profitMark(state), profitMark({ ...state, ledger })) : day,
+    // A transaction that is learnt late belongs to the day on which it happened, not to the one in which it is read; a baseline is all past.
+    day: ledger !== state.ledger && day.start !== null && (at < day.start || event.type === 'LedgerBaselined') ? shiftStart(day, profitMark(state), profitMark({ ...state, ledger })) : day,
     ledger,
     safety: evolveSafety(state.safety, event, at, state.settings.safety),
     books: evolveBooks(state, event, at, ledger),
     foreignTradeIds: evolveForeign(state.foreignTradeIds, event, ledger),
+    unacknowledged: evolveUnacknowledged(state.unacknowledged, event, ledger),
     run: evolveRun(state.run, event, at),
   };
 }
@@ -48,6 +50,7 @@ function evolveBook(book: Book, event: DomainEvent, at: Instant, settings: DeskS
     settings: book.settings,
     market: evolveMarket(book.market, event, settings),
     trading: evolveTrading(book.trading, event, at),
+    stops: evolveStops(book.stops, event, at),
     shadow: evolveShadow(book.shadow, event, { pipLocation, onOppositeSignal: settings.onOppositeSignal }),
     excursion: evolveExcursion(book, event, ledger, pipLocation),
     health: evolveHealth(book.health, event, settings.health),
@@ -75,6 +78,31 @@ function evolveForeign(known: ReadonlySet<string>, event: DomainEvent, ledger: L
   if (event.type !== 'BrokerTransactionRecorded' || known.size === 0) return known;
   const open = [...known].filter((tradeId) => ledger.openTrades.has(tradeId));
   return open.length === known.size ? known : new Set(open);
+}
+
+/** Names, in acknowledgements and refusals, of what waits for an operator. */
+const nameOf = { trade: (id: string): string => `trade ${id}`, transaction: (id: string): string => `transaction ${id}` };
+
+function evolveUnacknowledged(waiting: ReadonlySet<string>, event: DomainEvent, ledger: Ledger): ReadonlySet<string> {
+  const without = (name: string): ReadonlySet<string> => new Set([...waiting].filter((other) => other !== name));
+  switch (event.type) {
+    case 'ForeignTradeObserved':
+      return new Set([...waiting, nameOf.trade(event.data.tradeId)]);
+    case 'ReviewRequired':
+      return new Set([...waiting, nameOf.transaction(event.data.transactionId)]);
+    case 'ForeignTradeAcknowledged':
+      return without(nameOf.trade(event.data.tradeId));
+    case 'TransactionAcknowledged':
+      return without(nameOf.transaction(event.data.transactionId));
+    case 'BrokerTransactionRecorded': {
+      // A foreign trade that has closed needs no more acknowledging.
+      if (waiting.size === 0) return waiting;
+      const left = [...waiting].filter((name) => !name.startsWith('trade ') || ledger.openTrades.has(name.slice('trade '.length)));
+      return left.length === waiting.size ? waiting : new Set(left);
+    }
+    default:
+      return waiting;
+  }
 }
 
 /** Stopped as asked: 0, and 31 while halted. Any other end counts as a crash. */

@@ -1,6 +1,6 @@
 /** Everything that can happen to the desk, and everything that it can ask for. */
-import type { AccountSnapshot, Bar, BrokerReadFailure, Exchange, FeedName, OrderRequest, PositionsSnapshot, Quote, TransactionsPage } from '../broker.ts';
-import type { DomainEvent, ReconciliationTrigger } from '../events.ts';
+import type { AccountSnapshot, AccountSummary, Bar, BrokerReadFailure, Exchange, FeedName, OrderRequest, PositionsSnapshot, Quote, TransactionsPage } from '../broker.ts';
+import type { DomainEvent, ReconciliationScope, ReconciliationTrigger } from '../events.ts';
 import type { ClientOrderId, DecisionId } from '../ids.ts';
 import type { InstrumentName } from '../instruments.ts';
 import type { Observation, Proposal, RefusalCode } from '../policy.ts';
@@ -32,13 +32,17 @@ export type PolicyOutcome =
 export type Read =
   | { readonly what: 'transactions'; readonly since: number }
   | { readonly what: 'bars'; readonly instrument: InstrumentName; readonly purpose: BarsPurpose; readonly from: Instant | null; readonly countMax: number }
-  | { readonly what: 'snapshot'; readonly trigger: ReconciliationTrigger; readonly startedAt: Instant; readonly attempt: number }
+  /** A light one is answered by a summary with the positions, a full one by the account. */
+  | { readonly what: 'snapshot'; readonly trigger: ReconciliationTrigger; readonly scope: ReconciliationScope; readonly startedAt: Instant; readonly attempt: number }
+  /** The account as it stands, in place of transactions that are too many to read. */
+  | { readonly what: 'baseline' }
   | { readonly what: 'positions' };
 
 export type Answer =
   | { readonly what: 'transactions'; readonly page: TransactionsPage }
   | { readonly what: 'bars'; readonly bars: readonly Bar[] }
-  | { readonly what: 'snapshot'; readonly snapshot: AccountSnapshot }
+  | { readonly what: 'snapshot' | 'baseline'; readonly snapshot: AccountSnapshot }
+  | { readonly what: 'summary'; readonly summary: AccountSummary; readonly positions: PositionsSnapshot }
   | { readonly what: 'positions'; readonly snapshot: PositionsSnapshot };
 
 export type Consultation = {

@@ -1,65 +1,113 @@
 /** Mirroring the broker's ledger: every transaction once and in order, and what each one says to the desk. */
-import type { BrokerTransaction, TransactionsPage } from '../broker.ts';
+import type { AccountSnapshot, BrokerTransaction, TransactionsPage } from '../broker.ts';
+import { canonicalJson } from '../canonical.ts';
+import type { ReviewCause } from '../events.ts';
 import type { ClientOrderId } from '../ids.ts';
 import { epochOfTag } from '../ids.ts';
 import type { TransactionBody } from '../ledger.ts';
-import { isKnownTransactionType, netUnits, newTransactions, readBody } from '../ledger.ts';
+import { isFillByHand, isKnownTransactionType, isUnknownFillReason, netUnits, newTransactions, readBody, recentBody } from '../ledger.ts';
 import { absolute, format, units } from '../money.ts';
 import { decideByPosition } from '../safety.ts';
-import { plusMs, SECOND_MS } from '../time.ts';
+import { observeStop } from '../stops.ts';
+import { formatInstant, plusMs, SECOND_MS } from '../time.ts';
 import type { Order } from '../trading.ts';
-import { observeTransaction } from '../trading.ts';
-import type { ReconciliationTrigger } from '../events.ts';
+import { observeTransaction, workingOrders } from '../trading.ts';
+import { tellDiscrepancy } from './discrepancies.ts';
 import type { Draft } from './draft.ts';
 import { factId } from './draft.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
 import { beginProtection } from './timetable.ts';
 import { abandonSilentOrders, continueReversal, flattenWhatIsDue } from './orders.ts';
+import { readLedger } from './reading.ts';
+import { requestReconciliation } from './reconcile.ts';
 import type { Book } from './state.ts';
 import { hasOurPosition, isForeign } from './state.ts';
+import { keepStops } from './stops.ts';
 
 const RETRY_MS = SECOND_MS;
-/** Transactions that an account may have had before Reckoner. */
-const IMPORTED_TRANSACTIONS_MAX = 100_000;
-
-/** Asks for the transactions behind the ledger, unless that question is already out. */
-export function readLedger(draft: Draft): void {
-  if (draft.state.live.ledgerReadPending) return;
-  draft.live({ ledgerReadPending: true });
-  draft.ask({ kind: 'read', read: { what: 'transactions', since: draft.state.ledger.lastTransactionId } });
-}
-
-/** Asks for the broker's snapshot to hold against the ledger, unless one is already awaited. */
-export function requestReconciliation(draft: Draft, trigger: ReconciliationTrigger): void {
-  if (draft.state.live.reconciliationPending) return;
-  draft.live({ reconciliationPending: true });
-  draft.ask({ kind: 'read', read: { what: 'snapshot', trigger, startedAt: draft.now, attempt: 1 } });
-}
-
 /**
  * Takes a page in. New transactions are recorded; ones already recorded are only observed again, which tells
  * nothing new unless a crash came between the record and what follows from it.
  */
 export function takePage(draft: Draft, page: TransactionsPage): void {
-  if (isFirstImport(draft) && page.lastTransactionId > IMPORTED_TRANSACTIONS_MAX) {
-    return draft.ask({ kind: 'shutdown', exitCode: 78, reason: `the account has ${page.lastTransactionId} transactions, at most ${IMPORTED_TRANSACTIONS_MAX} are imported: give Reckoner an account of its own` });
-  }
   draft.live({ ledgerReadPending: false, brokerTransactionId: Math.max(draft.state.live.brokerTransactionId, page.lastTransactionId) });
+  if (isFirstImport(draft) && draft.state.ledger.lastTransactionId === 0 && page.lastTransactionId > draft.state.settings.importedTransactionsMax) {
+    draft.live({ ledgerReadPending: true });
+    return draft.ask({ kind: 'read', read: { what: 'baseline' } });
+  }
   const { fresh, gapAfter } = newTransactions(draft.state.ledger, page.transactions);
   const firstFresh = fresh[0]?.id ?? Number.POSITIVE_INFINITY;
   for (const transaction of page.transactions) {
-    if (transaction.id < firstFresh && transaction.id <= draft.state.ledger.lastTransactionId) observe(draft, transaction, readBody(String(transaction.id), transaction.body), false);
+    if (transaction.id >= firstFresh || transaction.id > draft.state.ledger.lastTransactionId) break;
+    if (!isMutated(draft, transaction)) observe(draft, transaction, readBody(String(transaction.id), transaction.body), false);
   }
   for (const transaction of fresh) record(draft, transaction);
   if (gapAfter !== null) {
+    draft.live({ pageJumped: true });
     draft.tell({ type: 'AlertRaised', data: { code: 'ledgerGap', severity: 'warning', detail: `the broker's page jumps after transaction ${gapAfter}; reading again` } });
-    draft.ask({ kind: 'wake', key: 'ledger', at: plusMs(draft.now, RETRY_MS) });
-    return;
   }
-  const behind = draft.state.ledger.lastTransactionId < draft.state.live.brokerTransactionId;
-  if (behind && fresh.length > 0) return readLedger(draft);
-  if (behind) return draft.ask({ kind: 'wake', key: 'ledger', at: plusMs(draft.now, RETRY_MS) });
-  ledgerIsWhole(draft);
+  if (draft.state.ledger.lastTransactionId >= draft.state.live.brokerTransactionId && gapAfter === null) return ledgerIsWhole(draft);
+  waitForTheRest(draft, fresh.length > 0);
+  if (fresh.length > 0 && gapAfter === null) readLedger(draft);
+  else draft.ask({ kind: 'wake', key: 'ledger', at: plusMs(draft.now, RETRY_MS) });
+}
+
+/** Transactions that the broker has spoken of and does not hand out: a lagging replica at first, a gap when it lasts. */
+function waitForTheRest(draft: Draft, progressed: boolean): void {
+  const { live, ledger, settings } = draft.state;
+  const behindSince = progressed ? draft.now : (live.behindSince ?? draft.now);
+  draft.live({ behindSince });
+  if (draft.now - behindSince < settings.reconciliation.gapMsMax || ledger.lastTransactionId === 0 || draft.state.safety.haltCauses.includes('discrepancy')) return;
+  tellDiscrepancy(draft, null, {
+    kind: 'ledgerGap', subject: 'ledger', local: `transaction ${ledger.lastTransactionId}`, broker: `transaction ${live.brokerTransactionId}`, transactionIds: [String(ledger.lastTransactionId)],
+  });
+  draft.halt('discrepancy', `the broker spoke of transaction ${live.brokerTransactionId} and has handed out none after ${ledger.lastTransactionId} for ${draft.now - behindSince} ms`);
+  requestReconciliation(draft, 'gap');
+}
+
+/** A transaction that reads otherwise than when it was recorded: what else was built on is not known either. */
+function isMutated(draft: Draft, transaction: BrokerTransaction): boolean {
+  const recorded = recentBody(draft.state.ledger, transaction.id);
+  if (recorded === undefined) return false;
+  const [then, now] = [canonicalJson(recorded), canonicalJson(transaction.body)];
+  if (then === now) return false;
+  const id = String(transaction.id);
+  if (draft.state.safety.haltCauses.includes('discrepancy')) return true;
+  tellDiscrepancy(draft, null, { kind: 'transactionMutated', subject: `transaction ${id}`, local: then.slice(0, 2_000), broker: now.slice(0, 2_000), transactionIds: [id] });
+  draft.halt('discrepancy', `transaction ${id} reads otherwise than when it was recorded`);
+  return true;
+}
+
+/** The broker's snapshot stands for the account's past. */
+export function takeBaseline(draft: Draft, snapshot: AccountSnapshot): void {
+  draft.live({ ledgerReadPending: false });
+  if (draft.state.ledger.lastTransactionId === 0) {
+    draft.tell({
+      type: 'LedgerBaselined',
+      data: {
+        transactionId: String(snapshot.lastTransactionId),
+        currency: snapshot.currency,
+        balance: format(snapshot.balance),
+        realisedPl: format(snapshot.realisedPl),
+        financing: format(snapshot.financing),
+        commission: format(snapshot.commission),
+        trades: snapshot.trades.map((trade) => ({
+          tradeId: trade.tradeId,
+          instrument: trade.instrument,
+          units: format(trade.units),
+          initialUnits: format(trade.initialUnits),
+          price: format(trade.price),
+          openedAt: formatInstant(trade.openedAt),
+          clientTradeId: trade.clientTradeId,
+        })),
+        pendingOrders: snapshot.pendingOrders.map((order) => ({
+          // Transactions call it by a longer name than orders do.
+          orderId: order.orderId, type: `${order.type}_ORDER`, tradeId: order.tradeId, price: order.price === null ? null : format(order.price), clientOrderId: order.clientOrderId,
+        })),
+      },
+    }, { actor: 'broker' });
+  }
+  readLedger(draft);
 }
 
 function record(draft: Draft, transaction: BrokerTransaction): void {
@@ -70,7 +118,12 @@ function record(draft: Draft, transaction: BrokerTransaction): void {
     correlationId: correlationOf(draft, body),
     id: transactionFactId(draft, transaction.id),
   });
-  if (transaction.type === 'ORDER_FILL') draft.live({ fillRecorded: true });
+  if (transaction.type === 'ORDER_FILL') {
+    draft.live({ fillRecorded: true });
+    if (body.tradeOpened === undefined && body.tradeReduced === undefined && (body.tradesClosed ?? []).length === 0) {
+      draft.tell({ type: 'AlertRaised', data: { code: 'emptyFill', severity: 'critical', detail: `the fill ${body.id} opens, reduces and closes no trade` } }, { causedBy: THE_ONE_BEFORE });
+    }
+  }
   observe(draft, transaction, body, true);
 }
 
@@ -91,7 +144,11 @@ function observe(draft: Draft, transaction: BrokerTransaction, body: Transaction
   for (const book of draft.state.books.values()) {
     const { instrument } = book.settings;
     const events = observeTransaction(book.trading, body, instrument.name, { pipLocation: instrument.pipLocation, lateFillBars: draft.state.settings.lateFillBars });
+    const stop = observeStop(book.stops, body, instrument.name);
+    if (stop?.type === 'StopReplaced') draft.live({ fillRecorded: true });
+    if (stop !== null) draft.tell(stop, { instrument: instrument.name, actor: 'broker', occurredAt: transaction.at, causedBy: transactionFactId(draft, transaction.id) });
     for (const event of events) {
+      if (event.type === 'PositionAdjusted' && isFillByHand(event.data.reason) && !isFirstImport(draft)) requireReview(draft, transaction.id, 'manualClose', `trade ${event.data.tradeIds.join(', ')} of ours was closed by another hand: ${event.data.reason}`);
       const before = 'clientOrderId' in event.data && event.data.clientOrderId !== null ? book.trading.orders.get(event.data.clientOrderId as ClientOrderId) : undefined;
       draft.tell(event, {
         instrument: instrument.name,
@@ -107,8 +164,20 @@ function observe(draft: Draft, transaction: BrokerTransaction, body: Transaction
   const epoch = body.clientExtensions?.tag === undefined ? null : epochOfTag(body.clientExtensions.tag);
   if (epoch !== null && epoch > draft.state.run.epoch) yieldOrSurpass(draft, transaction, epoch);
   if (isFirstImport(draft)) return;
-  if (!isKnownTransactionType(body.type)) draft.halt('unknownSchema', `transaction ${body.id} has the unknown type ${body.type}`);
-  if (body.type.startsWith('MARGIN_CALL_E') || body.reason === 'MARKET_ORDER_MARGIN_CLOSEOUT') draft.halt('lossLimit', `transaction ${body.id}: ${body.reason ?? body.type}`);
+  if (!isKnownTransactionType(body.type)) requireReview(draft, transaction.id, 'unknownType', `transaction ${body.id} has the unknown type ${body.type}`);
+  else if (isUnknownFillReason(body)) requireReview(draft, transaction.id, 'unknownReason', `the fill ${body.id} has the unknown reason ${body.reason ?? ''}`);
+  if (body.type.startsWith('MARGIN_CALL_E') || body.reason === 'MARKET_ORDER_MARGIN_CLOSEOUT') {
+    tellDiscrepancy(draft, null, { kind: 'marginCloseout', subject: `transaction ${body.id}`, local: 'enough margin', broker: body.reason ?? body.type, transactionIds: [body.id] });
+    draft.halt('lossLimit', `transaction ${body.id}: ${body.reason ?? body.type}`);
+  }
+}
+
+/** Stored as it is and halted on: nothing is opened past it before an operator has acknowledged it. */
+function requireReview(draft: Draft, transactionId: number, cause: ReviewCause, detail: string): void {
+  const id = String(transactionId);
+  if (draft.state.unacknowledged.has(`transaction ${id}`)) return;
+  draft.tell({ type: 'ReviewRequired', data: { transactionId: id, cause, detail: detail.slice(0, 2_000) } }, { actor: 'broker', causedBy: transactionFactId(draft, transactionId) });
+  draft.halt(cause === 'manualClose' ? 'foreignTrade' : 'unknownSchema', detail);
 }
 
 /** A higher epoch in the past is a log that this one was restored from: ours goes above it. One from now is another daemon. */
@@ -145,22 +214,29 @@ function findForeignTrades(draft: Draft): void {
       type: 'ForeignTradeObserved',
       data: { tradeId: trade.tradeId, instrument: trade.instrument, units: format(trade.units), transactionId: String(draft.state.ledger.lastTransactionId) },
     }, { actor: 'broker' });
+    tellDiscrepancy(draft, null, {
+      kind: 'foreignTrade', subject: `trade ${trade.tradeId}`, local: 'no order of ours', broker: `${format(trade.units)} ${trade.instrument}`, transactionIds: [trade.tradeId],
+    });
     draft.halt('foreignTrade', `trade ${trade.tradeId} on ${trade.instrument} was not opened by Reckoner`);
   }
 }
 
 /** The ledger stands where the broker stands: act on what the new transactions changed. */
 function ledgerIsWhole(draft: Draft): void {
-  const { fillRecorded } = draft.state.live;
-  draft.live({ fillRecorded: false });
+  const { fillRecorded, pageJumped, outcomeUnknown } = draft.state.live;
   abandonSilentOrders(draft);
+  const stillUnknown = [...draft.state.books.values()].some((book) => workingOrders(book.trading).some(({ status }) => status === 'unknown'));
+  draft.live({ fillRecorded: false, pageJumped: false, behindSince: null, outcomeUnknown: stillUnknown });
   findForeignTrades(draft);
   if (!draft.state.live.ledgerWhole) beginProtection(draft);
+  keepStops(draft);
   draft.tellAll(decideByPosition(draft.state.safety, hasOurPosition(draft.state)));
+  if (fillRecorded) for (const book of draft.state.books.values()) continueReversal(draft, book);
+  // A difference that is being looked into has its next comparison already.
+  if (draft.state.live.unresolved !== null) return flattenWhatIsDue(draft);
   if (draft.state.live.notReady !== null) requestReconciliation(draft, 'startup');
-  else if (fillRecorded) {
-    for (const book of draft.state.books.values()) continueReversal(draft, book);
-    requestReconciliation(draft, 'postTrade');
-  }
+  else if (fillRecorded) requestReconciliation(draft, 'postTrade');
+  else if (outcomeUnknown && !stillUnknown) requestReconciliation(draft, 'unknownOutcome');
+  else if (pageJumped) requestReconciliation(draft, 'gap');
   flattenWhatIsDue(draft);
 }

@@ -5,7 +5,8 @@ import { formatInstant, plusMs, SECOND_MS } from '../time.ts';
 import type { Draft } from './draft.ts';
 import type { Input } from './inputs.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
-import { readLedger, requestReconciliation } from './ledger-sync.ts';
+import { readLedger } from './reading.ts';
+import { requestReconciliation } from './reconcile.ts';
 import type { DeskState } from './state.ts';
 
 /** While no transaction stream speaks, the ledger is asked this often. */

@@ -15,17 +15,20 @@ import type { OpenTrade } from '../ledger.ts';
 import { netUnits } from '../ledger.ts';
 import { barEnd } from '../market.ts';
 import type { Units } from '../money.ts';
-import { add, format, negate, pipsToPrice, roundPrice, subtract } from '../money.ts';
-import { closingRequest, openingRequest, requestHash } from '../order-request.ts';
+import { absolute, add, format, formatFixed, negate, pipsToPrice, roundPrice, subtract } from '../money.ts';
+import { closingRequest, openingRequest, requestData } from '../order-request.ts';
 import type { Action } from '../policy.ts';
 import type { Instant } from '../time.ts';
 import { floorMinute, formatInstant, MINUTE_MS, plusMs, SECOND_MS } from '../time.ts';
+import { isBeyondStops } from '../stops.ts';
 import { workingOrders } from '../trading.ts';
 import { linkDoubt } from './conditions.ts';
 import type { Draft, Telling } from './draft.ts';
 import { factId } from './draft.ts';
+import { leavesTransaction, tellExchange } from './exchanges.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
 import { dayLossNow } from './marks.ts';
+import { lastLookAtStop } from './stops.ts';
 import type { Book, DeskState } from './state.ts';
 import { ourOpenTrade } from './state.ts';
 
@@ -71,7 +74,7 @@ function openingFacts(draft: Draft, book: Book, orderUnits: Units, context: Deci
     quoteDoubt: state.live.trust.get(book.settings.instrument.name)?.doubted?.distance ?? null,
     dayLossMoney: loss.money,
     dayLossPips: loss.pips,
-    foreignTrades: state.foreignTradeIds.size,
+    foreignTrades: state.unacknowledged.size,
     notReady: state.live.notReady,
     unsound: unsoundness(state, now),
     decidedOnTransactionId: context.transactionId,
@@ -123,13 +126,11 @@ function openTrade(draft: Draft, book: Book, side: 1 | -1, context: DecisionCont
   draft.ask({ kind: 'dispatch', clientOrderId, request });
 }
 
-const requestData = (request: OrderRequest) => ({ method: request.method, path: request.path, requestBody: request.body, requestHash: requestHash(request) });
-
 // --- closing ---
 
-function closeTrade(draft: Draft, book: Book, trade: OpenTrade, cause: OrderCause, clientOrderId: ClientOrderId, decisionId: DecisionId | null, reverseTo: 'BUY' | 'SELL' | null): void {
+function closeTrade(draft: Draft, book: Book, trade: OpenTrade, cause: OrderCause, clientOrderId: ClientOrderId, decisionId: DecisionId | null, reverseTo: 'BUY' | 'SELL' | null, excess: Units | null = null): void {
   const { instrument } = book.settings;
-  const request = closingRequest(draft.state.settings.accountId, trade.tradeId);
+  const request = closingRequest(draft.state.settings.accountId, trade.tradeId, excess === null ? null : formatFixed(absolute(excess), instrument.tradeUnitsPrecision));
   draft.tell({
     type: 'OrderIntended',
     data: {
@@ -138,7 +139,7 @@ function closeTrade(draft: Draft, book: Book, trade: OpenTrade, cause: OrderCaus
       cause,
       leg: 'close',
       instrument: instrument.name,
-      units: format(negate(trade.units)),
+      units: format(negate(excess ?? trade.units)),
       tradeId: trade.tradeId,
       referencePrice: null,
       priceBound: null,
@@ -192,6 +193,7 @@ export function continueReversal(draft: Draft, book: Book): void {
 function flattenCause(state: DeskState, book: Book, trade: OpenTrade, now: Instant): OrderCause | null {
   const { settings, safety } = state;
   if (book.trading.lateTradeIds.has(trade.tradeId)) return 'lateFill';
+  if (isBeyondStops(state.ledger, book.stops, trade.tradeId)) return 'unprotected';
   if (settings.fridayFlattenMinute !== null && isWeekendHold(settings.calendar, now, settings.fridayFlattenMinute)) return 'weekend';
   if (safety.mode === 'HALTED') return safety.disposition === 'flatten' ? 'halt' : null;
   const lastDecisionAt = book.trading.lastDecisionBarStart === null ? trade.openedAt : Math.max(barEnd(book.trading.lastDecisionBarStart), trade.openedAt);
@@ -228,6 +230,20 @@ export function flattenWhatIsDue(draft: Draft): void {
   }
 }
 
+/** Closes of each of our trades what is above the position limit, and nothing of anybody else's. */
+export function reduceToLimit(draft: Draft): void {
+  if (!isMarketOpen(draft.state.settings.calendar, draft.now)) return;
+  const limit = draft.state.settings.safety.positionUnitsMax;
+  for (const book of draft.state.books.values()) {
+    const trade = ourOpenTrade(draft.state, book);
+    if (trade === null || absolute(trade.units) <= limit || isBeingClosed(book, trade.tradeId, draft.now)) continue;
+    const clientOrderId = flattenOrderIdOf(draft.state.settings.accountId, trade.tradeId, floorMinute(draft.now));
+    if (book.trading.orders.has(clientOrderId) || !mayTryClosing(draft.state, book, trade.tradeId, draft.now)) continue;
+    const excess = subtract(trade.units, trade.units > 0n ? limit : negate(limit));
+    closeTrade(draft, book, trade, 'oversize', clientOrderId, null, null, excess);
+  }
+}
+
 // --- sending ---
 
 const bookOfOrder = (state: DeskState, clientOrderId: ClientOrderId): Book | undefined => [...state.books.values()].find((book) => book.trading.orders.has(clientOrderId));
@@ -238,6 +254,8 @@ const bookOfOrder = (state: DeskState, clientOrderId: ClientOrderId): Book | und
  * @returns the guard that denies, or null to send.
  */
 export function lastLook(state: DeskState, clientOrderId: ClientOrderId, now: Instant): Pick<GuardVerdict, 'guard' | 'value' | 'limit'> | null {
+  const stop = lastLookAtStop(state, clientOrderId);
+  if (stop !== undefined) return stop;
   const book = bookOfOrder(state, clientOrderId);
   const order = book?.trading.orders.get(clientOrderId);
   if (order?.status !== 'intended') return { guard: 'intended', value: order?.status ?? 'unknown order', limit: 'intended' };
@@ -273,19 +291,7 @@ export function recordExchange(draft: Draft, clientOrderId: ClientOrderId, reque
   const instrument = book.settings.instrument.name;
   const telling: Telling = { instrument, correlationId: order.decisionId ?? clientOrderId, actor: 'broker', causedBy: THE_ONE_BEFORE };
   const { status, requestId } = exchange;
-  draft.tell({
-    type: 'BrokerExchangeRecorded',
-    data: {
-      clientOrderId,
-      ...requestData(request),
-      status,
-      requestId,
-      replyBody: exchange.body,
-      replyTruncated: exchange.bodyTruncated,
-      sentAt: formatInstant(exchange.sentAt),
-      answeredAt: exchange.answeredAt === null ? null : formatInstant(exchange.answeredAt),
-    },
-  }, { ...telling, causedBy: factId('OrderIntended', clientOrderId) });
+  tellExchange(draft, clientOrderId, request, exchange, { ...telling, causedBy: factId('OrderIntended', clientOrderId) });
   if (exchange.failure?.unsent === true) return recordDispatchDenial(draft, clientOrderId, { guard: 'connection', value: exchange.failure.detail, limit: 'a connection' });
   if (exchange.failure !== null || status === null) {
     if (status !== null && isProtocolFault(status)) draft.halt('protocol', `the broker answered an order with ${status}`);
@@ -302,9 +308,6 @@ export function recordExchange(draft: Draft, clientOrderId: ClientOrderId, reque
     if (status === 401 || status === 403) draft.halt('authentication', `the broker answered ${status}: ${exchange.refusal ?? ''}`);
   }
 }
-
-/** A refusal whose body cites its reject transaction ends in the ledger; one without leaves nothing there. */
-const leavesTransaction = (exchange: Exchange): boolean => exchange.bodyTruncated || (exchange.body?.includes('RejectTransaction"') ?? false);
 
 /**
  * Orders on which the ledger has been silent for the whole quiet period: an answered one becomes doubtful, a

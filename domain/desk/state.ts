@@ -19,6 +19,8 @@ import { initialSafety } from '../safety.ts';
 import type { DeskSettings, InstrumentSettings } from '../settings.ts';
 import type { Shadow } from '../shadow.ts';
 import { emptyShadow } from '../shadow.ts';
+import type { StopReplacements } from '../stops.ts';
+import { noStops } from '../stops.ts';
 import type { Instant } from '../time.ts';
 import type { Trading } from '../trading.ts';
 import { emptyTrading } from '../trading.ts';
@@ -30,6 +32,7 @@ export interface Book {
   readonly market: Market;
   readonly trading: Trading;
   readonly shadow: Shadow;
+  readonly stops: StopReplacements;
   /** How our open trade has fared; null when flat. */
   readonly excursion: { readonly tradeId: string; readonly fared: Excursion } | null;
   /** How the policy fares at deciding for it. */
@@ -78,9 +81,24 @@ export interface Live {
   };
   readonly brokerTransactionId: number;
   readonly ledgerReadPending: boolean;
-  /** A fill was recorded since the ledger was last seen whole. */
+  /** A fill, or a stop that was put back, was recorded since the ledger was last seen whole. */
   readonly fillRecorded: boolean;
   readonly reconciliationPending: boolean;
+  /** When the whole account was last asked for to be compared. */
+  readonly lastFullAt: Instant | null;
+  /** Since when comparisons have differed, and how many of them; null while they agree. */
+  readonly unresolved: { readonly since: Instant; readonly attempts: number } | null;
+  /** Since when no comparison has come about; null when the last one did. */
+  readonly failingSince: Instant | null;
+  /** Informative differences of the last comparison, so that each is told once. */
+  readonly noted: ReadonlySet<string>;
+  /** Operators' commands that wait for a comparison of the whole account. */
+  readonly reconcileCommands: readonly number[];
+  /** Since when transactions have been missing that the broker spoke of; null while the ledger is whole. */
+  readonly behindSince: Instant | null;
+  /** A page jumped, or an order's outcome was unknown, since the ledger was last seen whole. */
+  readonly pageJumped: boolean;
+  readonly outcomeUnknown: boolean;
   /** A snapshot that did not stand where the ledger stands, to be read again after a pause. */
   readonly snapshotToRepeat: Extract<Read, { readonly what: 'snapshot' }> | null;
   /** The ledger has stood where the broker stands since this run began: protection may act, whatever else is amiss. */
@@ -115,6 +133,8 @@ export interface DeskState {
   readonly day: TradingDay;
   readonly books: ReadonlyMap<InstrumentName, Book>;
   readonly foreignTradeIds: ReadonlySet<string>;
+  /** Foreign trades and transactions that stop new exposure until an operator acknowledges them, by `trade 7` or `transaction 9`. */
+  readonly unacknowledged: ReadonlySet<string>;
   readonly run: RunHistory;
   readonly live: Live;
 }
@@ -127,9 +147,10 @@ export function initialDesk(settings: DeskSettings): DeskState {
     day: noDay,
     books: new Map(settings.instruments.map((instrument) => [
       instrument.instrument.name,
-      { settings: instrument, market: emptyMarket, trading: emptyTrading, shadow: emptyShadow, excursion: null, health: freshHealth },
+      { settings: instrument, market: emptyMarket, trading: emptyTrading, shadow: emptyShadow, stops: noStops, excursion: null, health: freshHealth },
     ])),
     foreignTradeIds: new Set(),
+    unacknowledged: new Set(),
     run: { epoch: 0, running: false, ready: false, startedIdentity: null, readyIdentity: null, readyUntil: null, pastImported: false, crashesFoundAt: [] },
     live: {
       notReady: 'starting',
@@ -142,6 +163,14 @@ export function initialDesk(settings: DeskSettings): DeskState {
       ledgerReadPending: false,
       fillRecorded: false,
       reconciliationPending: false,
+      lastFullAt: null,
+      unresolved: null,
+      failingSince: null,
+      noted: new Set(),
+      reconcileCommands: [],
+      behindSince: null,
+      pageJumped: false,
+      outcomeUnknown: false,
       snapshotToRepeat: null,
       ledgerWhole: false,
       historyRead: new Set(),
@@ -160,6 +189,10 @@ export function initialDesk(settings: DeskSettings): DeskState {
 }
 
 // --- views ---
+
+/** Our open trades in an instrument, by the ledger, oldest first: more than one only after a fill that nobody ordered. */
+export const ourOpenTrades = (state: DeskState, book: Book): readonly OpenTrade[] =>
+  [...state.ledger.openTrades.values()].filter((trade) => trade.instrument === book.settings.instrument.name && book.trading.ourTradeIds.has(trade.tradeId));
 
 /** Our open trade in an instrument, by the ledger; null when flat. One slot holds at most one trade. */
 export function ourOpenTrade(state: DeskState, book: Book): OpenTrade | null {

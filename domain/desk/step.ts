@@ -2,27 +2,25 @@
  * The desk, whole: `step(state, input) → state, facts, effects`. No clock, no randomness, no I/O and no promise;
  * the same inputs give the same facts, live, in a replay and in a simulation.
  */
-import type { AccountSnapshot, BrokerReadFailure, PositionsSnapshot } from '../broker.ts';
-import type { DataOf } from '../events.ts';
-import { derivedId } from '../ids.ts';
-import { netUnits } from '../ledger.ts';
-import { absolute, format, subtract } from '../money.ts';
-import { CHECKS, compareWithSnapshot } from '../reconciliation.ts';
+import type { BrokerReadFailure } from '../broker.ts';
 import { decideCommand, decideRestart } from '../safety.ts';
-import { formatInstant, plusMs, SECOND_MS } from '../time.ts';
+import { formatInstant } from '../time.ts';
 import { workingOrders } from '../trading.ts';
 import { awaitMinute, haltOnDayLoss, instrumentOfWake, readAwaited, readHistory, takeAdvice, takeBars } from './bars.ts';
 import { Draft } from './draft.ts';
 import type { Answer, Effect, Emission, Input, Read, RunFacts } from './inputs.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
-import { readLedger, requestReconciliation, takePage } from './ledger-sync.ts';
+import { takeBaseline, takePage } from './ledger-sync.ts';
 import { breakerChanged, clockDisturbed, clockMeasured, noteAvailability, pollLedger, watchLedger, watchPrices } from './link.ts';
 import { swapModel, takeOver, takeVerdict, tellHealth } from './model.ts';
 import { doubtIntentsAfterCrash, flattenWhatIsDue, recordDispatchDenial, recordExchange } from './orders.ts';
 import { takeQuote } from './quotes.ts';
+import { againFrom, readLedger, readLedgerAgain } from './reading.ts';
+import { completeReconciliation, reconcileForOperator, reconciliationIdOf, requestReconciliation, takePositions, takeSnapshot, takeSummary } from './reconcile.ts';
 import { haltOnRejections } from './rejections.ts';
 import type { DeskState } from './state.ts';
-import { hasOurPosition, isForeign } from './state.ts';
+import { hasOurPosition } from './state.ts';
+import { isStopReplacement, recordStopDenial, recordStopExchange, stopWatermarks } from './stops.ts';
 import { wakeAtMinute, wakeForPositionCheck, wakeForReconciliation, wakeToRetry } from './timetable.ts';
 
 export interface Step {
@@ -31,12 +29,8 @@ export interface Step {
   readonly effects: readonly Effect[];
 }
 
-/** The broker's reads lag its writes by up to half a second. */
-const SNAPSHOT_PAUSE_MS = SECOND_MS / 2;
 /** Malformed ledger reads in a row after which the broker is taken to speak another language. */
 const MALFORMED_READS_MAX = 3;
-/** Snapshots read for one reconciliation before it is called failed. */
-const SNAPSHOT_ATTEMPTS_MAX = 5;
 
 export function step(state: DeskState, input: Input): Step {
   const draft = new Draft(state, input.now, correlationOf(state, input));
@@ -88,9 +82,11 @@ function take(draft: Draft, input: Input): void {
     case 'advice':
       return takeAdvice(draft, input.consultation, input.outcome);
     case 'dispatchDenied':
+      if (isStopReplacement(draft.state, input.clientOrderId)) return recordStopDenial(draft, input.clientOrderId, input);
       return recordDispatchDenial(draft, input.clientOrderId, input);
     case 'exchange':
-      recordExchange(draft, input.clientOrderId, input.request, input.exchange);
+      if (isStopReplacement(draft.state, input.clientOrderId)) recordStopExchange(draft, input.clientOrderId, input.request, input.exchange);
+      else recordExchange(draft, input.clientOrderId, input.request, input.exchange);
       return readLedger(draft);
     case 'operator':
       return obey(draft, input);
@@ -150,14 +146,8 @@ function start(draft: Draft, run: RunFacts): void {
   // What was recorded before a crash is read again from the oldest order still working: telling it twice is harmless.
   const watermarks = [...draft.state.books.values()].flatMap((book) => workingOrders(book.trading).map((order) => order.watermark));
   draft.live({ ledgerReadPending: true });
-  draft.ask({ kind: 'read', read: { what: 'transactions', since: Math.min(state.ledger.lastTransactionId, ...watermarks) } });
+  draft.ask({ kind: 'read', read: { what: 'transactions', since: Math.min(againFrom(state.ledger), ...watermarks, ...stopWatermarks(draft.state)) } });
   readHistory(draft);
-}
-
-/** The first reconciliation agreed. */
-function becomeReady(draft: Draft): void {
-  draft.live({ notReady: null });
-  flattenWhatIsDue(draft);
 }
 
 // --- time ---
@@ -178,6 +168,8 @@ function wake(draft: Draft, key: string): void {
     case 'reconcile':
       wakeForReconciliation(draft);
       return requestReconciliation(draft, live.notReady === null ? 'interval' : 'startup');
+    case 'reconcileAgain':
+      return requestReconciliation(draft, live.notReady === null ? 'interval' : 'startup', true);
     case 'snapshot':
       if (live.snapshotToRepeat !== null) draft.ask({ kind: 'read', read: live.snapshotToRepeat });
       return draft.live({ snapshotToRepeat: null });
@@ -207,7 +199,7 @@ function feedChanged(draft: Draft, input: Extract<Input, { kind: 'feed' }>): voi
   draft.tell({ type: 'FeedConnected', data: { feed: input.feed } });
   // Streams replay nothing: what passed while ours was down is in the ledger.
   if (draft.state.live.notReady !== null || input.feed !== 'transactions') return;
-  readLedger(draft);
+  readLedgerAgain(draft);
   requestReconciliation(draft, 'reconnect');
 }
 
@@ -223,22 +215,10 @@ function answered(draft: Draft, read: Read, answer: Answer): void {
   if (read.what === 'transactions' && answer.what === 'transactions') return takePage(draft, answer.page);
   if (read.what === 'bars' && answer.what === 'bars') return takeBars(draft, read.instrument, answer.bars, read.purpose);
   if (read.what === 'snapshot' && answer.what === 'snapshot') return takeSnapshot(draft, read, answer.snapshot);
+  if (read.what === 'snapshot' && answer.what === 'summary') return takeSummary(draft, read, answer);
+  if (read.what === 'baseline' && answer.what === 'baseline') return takeBaseline(draft, answer.snapshot);
   if (read.what === 'positions' && answer.what === 'positions') return takePositions(draft, answer.snapshot);
   throw new Error(`an answer about ${answer.what} to a question about ${read.what}`);
-}
-
-/** The broker's own position against the limit, what others hold taken out; both must speak of the same ledger id. */
-function takePositions(draft: Draft, snapshot: PositionsSnapshot): void {
-  const { ledger, books, settings } = draft.state;
-  if (snapshot.lastTransactionId > ledger.lastTransactionId) readLedger(draft);
-  if (snapshot.lastTransactionId !== ledger.lastTransactionId) return;
-  const limit = settings.safety.positionUnitsMax;
-  for (const { instrument, units } of snapshot.positions) {
-    if (!books.has(instrument)) continue;
-    const ours = subtract(units, netUnits(ledger, instrument, (trade) => isForeign(draft.state, trade)));
-    if (!(absolute(ours) <= limit)) draft.halt('positionLimit', `the broker shows ${format(ours)} units of ${instrument}, ${format(limit)} allowed`);
-  }
-  flattenWhatIsDue(draft);
 }
 
 /** A failed read is evidence of nothing: it is asked again, and what depends on it waits. Told once for an outage. */
@@ -254,8 +234,11 @@ function readFailed(draft: Draft, read: Read, failure: BrokerReadFailure, detail
       draft.live({ ledgerReadPending: false });
       if (failure === 'malformed' && failures >= MALFORMED_READS_MAX) draft.halt('unknownSchema', detail);
       return wakeToRetry(draft, 'ledger', failures);
+    case 'baseline':
+      draft.live({ ledgerReadPending: false });
+      return wakeToRetry(draft, 'ledger', failures);
     case 'snapshot':
-      return completeReconciliation(draft, read, null, 'failed', 0, detail);
+      return completeReconciliation(draft, read, { outcome: 'failed', detail });
     case 'bars':
       if (read.purpose === 'history') wakeToRetry(draft, 'history', failures);
       return;
@@ -264,59 +247,18 @@ function readFailed(draft: Draft, read: Read, failure: BrokerReadFailure, detail
   }
 }
 
-// --- reconciliation ---
-
-type SnapshotRead = Extract<Read, { what: 'snapshot' }>;
-const reconciliationIdOf = (read: SnapshotRead): string => derivedId('reconciliation', read.trigger, formatInstant(read.startedAt));
-
-function takeSnapshot(draft: Draft, read: SnapshotRead, snapshot: AccountSnapshot): void {
-  const { ledger, settings, books } = draft.state;
-  if (snapshot.lastTransactionId !== ledger.lastTransactionId) {
-    draft.live({ brokerTransactionId: Math.max(draft.state.live.brokerTransactionId, snapshot.lastTransactionId) });
-    if (read.attempt >= SNAPSHOT_ATTEMPTS_MAX) return completeReconciliation(draft, read, null, 'failed', 0, `snapshot at ${snapshot.lastTransactionId}, ledger at ${ledger.lastTransactionId}, after ${read.attempt} reads`);
-    if (snapshot.lastTransactionId > ledger.lastTransactionId) readLedger(draft);
-    draft.live({ snapshotToRepeat: { ...read, attempt: read.attempt + 1 } });
-    return draft.ask({ kind: 'wake', key: 'snapshot', at: plusMs(draft.now, SNAPSHOT_PAUSE_MS) });
-  }
-  const ourTradeIds = new Set([...books.values()].flatMap((book) => [...book.trading.ourTradeIds]));
-  const found = compareWithSnapshot(ledger, snapshot, { accountId: settings.accountId, currency: settings.homeCurrency, ourTradeIds });
-  const reconciliationId = reconciliationIdOf(read);
-  for (const discrepancy of found) draft.tell({ type: 'DiscrepancyDetected', data: { reconciliationId, ...discrepancy } }, { actor: 'reconciler' });
-  completeReconciliation(draft, read, ledger.lastTransactionId, found.length === 0 ? 'agreed' : 'differed', found.length, null);
-  if (found.length > 0) draft.halt('discrepancy', found.map((entry) => `${entry.kind} ${entry.subject}: here ${entry.local}, broker ${entry.broker}`).join('; '));
-  if (draft.state.live.notReady !== null && found.length === 0) becomeReady(draft);
-}
-
-function completeReconciliation(draft: Draft, read: SnapshotRead, transactionId: number | null, outcome: DataOf<'ReconciliationCompleted'>['outcome'], discrepancies: number, detail: string | null): void {
-  draft.live({ reconciliationPending: false, ...(outcome === 'failed' ? {} : { discrepancies }), ...(outcome === 'failed' ? {} : { lastAgreedAt: outcome === 'agreed' ? draft.now : null }) });
-  draft.tell({
-    type: 'ReconciliationCompleted',
-    data: {
-      reconciliationId: reconciliationIdOf(read),
-      trigger: read.trigger,
-      startedAt: formatInstant(read.startedAt),
-      durationMs: Math.max(0, draft.now - read.startedAt),
-      transactionId: transactionId === null ? null : String(transactionId),
-      outcome,
-      checks: outcome === 'failed' ? [] : [...CHECKS],
-      discrepancies,
-      detail: detail?.slice(0, 2_000) ?? null,
-    },
-  }, { actor: 'reconciler' });
-  if (outcome === 'failed' && draft.state.live.notReady !== null) wakeToRetry(draft, 'reconcile', Math.max(1, draft.state.live.failures.get('snapshot') ?? 1));
-}
-
 // --- operators ---
 
 function obey(draft: Draft, input: Extract<Input, { kind: 'operator' }>): void {
-  const { live, safety, settings, foreignTradeIds } = draft.state;
+  const { live, safety, settings, unacknowledged } = draft.state;
   const { events, accepted, message } = decideCommand(safety, input.command, {
-    ready: live.notReady === null,
-    notReadyReason: live.notReady ?? '',
+    ready: live.notReady === null && live.unresolved === null,
+    notReadyReason: live.notReady ?? 'ledger and broker differ',
     hasPosition: hasOurPosition(draft.state),
-    unresolvedForeignTrades: foreignTradeIds.size,
+    unacknowledged,
   }, settings);
   draft.tellAll(events, { actor: `operator ${input.command.operator.slice(0, 64)}` });
+  if (accepted && input.command.verb === 'reconcile') return reconcileForOperator(draft, input.commandId);
   draft.ask({ kind: 'reply', commandId: input.commandId, result: { accepted, message } });
   if (live.ledgerWhole) flattenWhatIsDue(draft);
 }

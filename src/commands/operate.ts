@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import { z } from 'zod';
 import { fetchStatus, sendCommand } from '../../adapters/control/client.ts';
-import type { ControlCommand, ModeVerb } from '../../adapters/control/protocol.ts';
+import type { ControlCommand, OperatorVerb } from '../../adapters/control/protocol.ts';
 import { worstLoss } from '../../config/checks.ts';
 import { format } from '../../domain/money.ts';
 import type { ConfigOption } from './common.ts';
@@ -12,6 +12,9 @@ export interface OperatorOptions extends ConfigOption {
   readonly operator: string;
   readonly reason: string;
   readonly yes?: boolean;
+  /** What `acknowledge` is about: the one or the other. */
+  readonly trade?: string;
+  readonly transaction?: string;
   readonly json: boolean;
 }
 
@@ -30,7 +33,15 @@ async function confirmed(question: string, yes: boolean): Promise<boolean> {
   }
 }
 
-export async function operate(verb: ModeVerb, options: OperatorOptions): Promise<number> {
+function commandOf(verb: OperatorVerb, { operator, reason, trade, transaction }: OperatorOptions): ControlCommand {
+  if (verb !== 'acknowledge') return { verb, operator, reason };
+  const id = trade ?? transaction;
+  if (id === undefined || (trade !== undefined && transaction !== undefined)) throw new UsageError('acknowledge is about one thing: give --trade <id> or --transaction <id>, as `status` lists them');
+  return { verb, operator, reason, subject: trade === undefined ? 'transaction' : 'trade', id };
+}
+
+export async function operate(verb: OperatorVerb, options: OperatorOptions): Promise<number> {
+  const command = commandOf(verb, options);
   const { config } = load(options);
   if (verb === 'arm') {
     const status = statusSchema.parse(await fetchStatus(config.control.socketPath));
@@ -41,7 +52,7 @@ export async function operate(verb: ModeVerb, options: OperatorOptions): Promise
       return 1;
     }
   }
-  return tell(options, { verb, operator: options.operator, reason: options.reason });
+  return tell(options, command);
 }
 
 /** Sends one command to the daemon and says what came of it. @returns 1 when it was refused. */

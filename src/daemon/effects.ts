@@ -83,7 +83,10 @@ async function ask(broker: Broker, question: Read): Promise<Answer> {
         bars: question.from === null ? await broker.latestCandles(question.instrument, question.countMax) : await broker.candlesFrom(question.instrument, question.from, question.countMax),
       };
     case 'snapshot':
-      return { what: 'snapshot', snapshot: await broker.account() };
+      if (question.scope === 'full') return { what: 'snapshot', snapshot: await broker.account() };
+      return { what: 'summary', summary: await broker.summary(), positions: await broker.positions() };
+    case 'baseline':
+      return { what: 'baseline', snapshot: await broker.account() };
     case 'positions':
       return { what: 'positions', snapshot: await broker.positions() };
   }

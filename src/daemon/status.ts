@@ -45,6 +45,7 @@ export function statusOf(state: DeskState, now: Instant, bars: { readonly done: 
     unrealisedPl: format(unrealisedAtBars(state)),
     lastTransactionId: ledger.lastTransactionId,
     foreignTrades: [...state.foreignTradeIds],
+    unacknowledged: [...state.unacknowledged],
     worstLoss: format(settings.worstLoss),
     instruments: [...state.books.values()].map((book) => instrumentStatus(state, book, now)),
     limits: limitsOf(state, now),

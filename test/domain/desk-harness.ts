@@ -23,6 +23,7 @@ import { RUN, SETTINGS } from './settings.ts';
 export const TUESDAY = parseInstant('2026-01-06T15:00:00Z');
 
 export type InputBody = Input extends infer Each ? (Each extends Input ? Omit<Each, 'now'> : never) : never;
+export type PlainVerb = Exclude<OperatorCommand['verb'], 'acknowledge'>;
 export type Dispatch = Extract<Effect, { readonly kind: 'dispatch' }>;
 /** What becomes of an order that is sent: what the broker does with it, and whether its answer arrives. */
 export type Fate = 'filled' | 'cancelled' | 'rejected' | 'lostOnTheWay' | 'filledUnanswered' | 'refused';
@@ -120,9 +121,17 @@ export class DeskHarness {
     return state;
   }
 
-  command(verb: OperatorCommand['verb'], operator = 'mara', reason = 'test'): Omit<CommandResult, 'events'> {
+  command(verb: PlainVerb, operator = 'mara', reason = 'test'): Omit<CommandResult, 'events'> {
+    return this.speak({ verb, operator, reason });
+  }
+
+  acknowledge(subject: 'trade' | 'transaction', id: string): Omit<CommandResult, 'events'> {
+    return this.speak({ verb: 'acknowledge', operator: 'mara', reason: 'looked at it', subject, id });
+  }
+
+  private speak(command: OperatorCommand): Omit<CommandResult, 'events'> {
     this.#commands += 1;
-    this.give({ kind: 'operator', commandId: this.#commands, command: { verb, operator, reason } });
+    this.give({ kind: 'operator', commandId: this.#commands, command });
     return this.replies.at(-1)!;
   }
 
@@ -186,7 +195,10 @@ export class DeskHarness {
   }
 
   #atBroker(request: OrderRequest, fate: Fate): void {
-    if (fate === 'cancelled') this.broker.cancel(this.now, request, 'BOUNDS_VIOLATION');
+    if (request.path.endsWith('/orders') && request.method === 'PUT') {
+      if (fate === 'rejected') this.broker.rejectStop(this.now, request, 'STOP_LOSS_ORDER_ALREADY_EXISTS');
+      else if (fate === 'filled' || fate === 'filledUnanswered') this.broker.placeStop(this.now, request);
+    } else if (fate === 'cancelled') this.broker.cancel(this.now, request, 'BOUNDS_VIOLATION');
     else if (fate === 'rejected') this.broker.reject(this.now, request, 'INSUFFICIENT_MARGIN');
     else if (fate !== 'lostOnTheWay' && fate !== 'refused') {
       if (request.method === 'POST') this.broker.fillOpening(this.now, request);
@@ -259,7 +271,9 @@ export class DeskHarness {
       case 'bars':
         return { what: 'bars', bars: this.broker.bars(this.now, read.from, read.countMax) };
       case 'snapshot':
-        return { what: 'snapshot', snapshot: this.broker.snapshot() };
+        return read.scope === 'full' ? { what: 'snapshot', snapshot: this.broker.snapshot() } : { what: 'summary', summary: this.broker.summary(), positions: this.broker.positions() };
+      case 'baseline':
+        return { what: 'baseline', snapshot: this.broker.snapshot() };
       case 'positions':
         return { what: 'positions', snapshot: this.broker.positions() };
     }

@@ -228,7 +228,7 @@ describe('what the broker refuses', () => {
     desk.give({ kind: 'readFailed', read: { what: 'positions' }, failure: 'untrusted', detail: 'self-signed certificate' });
     expect(alerts(desk)).toEqual(['positionsUnread critical']);
     expect(desk.mode).toBe('ARMED');
-    desk.give({ kind: 'readFailed', read: { what: 'snapshot', trigger: 'interval', startedAt: desk.now, attempt: 1 }, failure: 'protocol', detail: 'status 405: not allowed' });
+    desk.give({ kind: 'readFailed', read: { what: 'snapshot', trigger: 'interval', scope: 'full', startedAt: desk.now, attempt: 1 }, failure: 'protocol', detail: 'status 405: not allowed' });
     expect(desk.told('TradingHalted')).toMatchObject([{ cause: 'protocol', detail: 'status 405: not allowed' }]);
   });
 

@@ -4,7 +4,7 @@ import { money, units } from '../../domain/money.ts';
 import { floorMinute, MINUTE_MS, parseInstant, plusMs, SECOND_MS } from '../../domain/time.ts';
 import { armedDesk, decide, decidedDesk, longDesk, proposing, snapshotAnswer } from './desk-harness.ts';
 import type { DeskHarness } from './desk-harness.ts';
-import { LIMITS } from './settings.ts';
+import { LIMITS, SETTINGS } from './settings.ts';
 
 /** Sends every order that waits, until none does. */
 function sendAll(desk: DeskHarness): void {
@@ -28,11 +28,11 @@ describe('a foreign trade', () => {
     const desk = armedDesk();
     const tradeId = desk.broker.fillForeign(desk.now, '-300');
     desk.notice();
-    desk.command('resume');
+    expect(desk.command('resume')).toMatchObject({ accepted: false, message: expect.stringContaining(`trade ${tradeId}`) as string });
     expect(desk.command('arm')).toMatchObject({ accepted: false });
-    desk.broker.trades.set(tradeId, { ...desk.broker.trades.get(tradeId)!, stopId: '999' });
-    desk.broker.fillStop(desk.now, tradeId, '1.1');
+    desk.broker.closeByHand(desk.now, tradeId);
     desk.notice();
+    desk.command('resume');
     expect(desk.command('arm')).toMatchObject({ accepted: true });
   });
 
@@ -156,7 +156,7 @@ describe('the loss of a day', () => {
   });
 
   test('is charged with what happened in it, not with what it only learns', () => {
-    const desk = longDesk({ safety: { ...LIMITS, dailyLossMoneyMax: money('10') } }, parseInstant('2026-01-06T21:50:00Z'));
+    const desk = longDesk({ safety: { ...LIMITS, dailyLossMoneyMax: money('10') }, reconciliation: { ...SETTINGS.reconciliation, failingMsMax: 3_600_000 } }, parseInstant('2026-01-06T21:50:00Z'));
     desk.intercept = (read) => (read.what === 'transactions' ? 'fails' : undefined);
     desk.advanceTo(parseInstant('2026-01-06T21:57:30Z'));
     desk.broker.fillStop(desk.now, '4', '1.08512');
@@ -297,12 +297,12 @@ describe('HALTED', () => {
     expect(desk.told('TradingHalted')).toMatchObject([{ cause: 'positionLimit', disposition: 'flatten' }]);
   });
 
-  test('follows from a disagreement, which is told and never corrected', () => {
-    const desk = longDesk();
-    desk.broker.distort = (snapshot) => ({ ...snapshot, trades: snapshot.trades.map((trade) => ({ ...trade, stopLossOrderId: null })) });
+  test('follows from a disagreement that lasts while flat, which is told and never corrected', () => {
+    const desk = armedDesk();
+    desk.broker.distort = (snapshot) => ({ ...snapshot, balance: money('9999') });
     const { ledger } = desk.state;
-    desk.advance(MINUTE_MS);
-    expect(desk.told('DiscrepancyDetected')[0]).toMatchObject({ kind: 'stopMissing', subject: 'trade 4' });
+    desk.advance(MINUTE_MS + 20 * SECOND_MS);
+    expect(desk.told('DiscrepancyDetected')[0]).toMatchObject({ kind: 'balance', local: '10000', broker: '9999' });
     expect(desk.told('TradingHalted')).toMatchObject([{ cause: 'discrepancy', disposition: 'hold' }]);
     expect(desk.state.ledger).toBe(ledger);
   });

@@ -64,7 +64,9 @@ describe('a start-up query that fails', () => {
     const desk = new DeskHarness();
     desk.broker.distort = (snapshot) => ({ ...snapshot, balance: money('9999') });
     desk.start();
-    expect(desk.told('DiscrepancyDetected')).toMatchObject([{ kind: 'balance', local: '10000', broker: '9999' }]);
+    expect(desk.told('DiscrepancyDetected')).toMatchObject([{ kind: 'balance', local: '10000', broker: '9999', rule: 'adopt' }]);
+    desk.advance(10 * SECOND_MS);
+    expect(desk.told('DiscrepancyDetected')).toHaveLength(3);
     expect(desk.told('TradingHalted')).toMatchObject([{ cause: 'discrepancy', disposition: 'hold' }]);
     expect(desk.state.live.notReady).not.toBeNull();
     desk.broker.distort = (snapshot) => snapshot;
@@ -186,12 +188,40 @@ describe('a later start', () => {
     expect(desk.state.ledger.openTrades.size).toBe(0);
   });
 
-  test('does not import an account of more than 100,000 transactions', () => {
-    const desk = new DeskHarness();
-    desk.intercept = (read) => (read.what === 'transactions' ? { what: 'transactions', page: { transactions: [], lastTransactionId: 100_001 } } : undefined);
+  test('takes an account of too many transactions over from its snapshot, and goes on from there', () => {
+    const desk = new DeskHarness({ importedTransactionsMax: 3 });
+    const foreign = desk.broker.fillForeign(desk.now, '500');
     desk.start();
-    expect(desk.shutdowns).toMatchObject([{ exitCode: 78 }]);
-    expect(desk.state.live.notReady).not.toBeNull();
+    expect(desk.story('MarketBarBackfilled').slice(4)).toEqual(['LedgerBaselined', 'ForeignTradeObserved', 'DiscrepancyDetected', 'TradingHalted', 'ReconciliationCompleted']);
+    expect(desk.told('LedgerBaselined')).toMatchObject([{ transactionId: '4', balance: '10000', trades: [{ tradeId: foreign, units: '500' }], pendingOrders: [] }]);
+    expect(desk.told('ReconciliationCompleted')).toMatchObject([{ outcome: 'agreed', transactionId: '4' }]);
+    desk.broker.closeByHand(desk.now, foreign);
+    desk.notice();
+    expect(desk.told('BrokerTransactionRecorded').map(({ transactionId }) => transactionId)).toEqual(['5', '6']);
+    expect(desk.state.ledger.openTrades.size).toBe(0);
+    desk.crashAndRestart();
+    expect(desk.told('LedgerBaselined')).toHaveLength(1);
+    expect(desk.state.live.notReady).toBeNull();
+  });
+
+  test('counts nothing of a baseline as profit or loss of the day', () => {
+    const desk = new DeskHarness({ importedTransactionsMax: 2 });
+    desk.broker.append(desk.now, { type: 'DAILY_FINANCING', financing: '-900' }, money('-900'));
+    desk.start();
+    expect(desk.state.ledger.financing).toBe(money('-900'));
+    desk.advanceMinutes(2);
+    expect(desk.mode).toBe('OBSERVING');
+  });
+
+  test('asks for the baseline again when it cannot be read', () => {
+    const desk = new DeskHarness({ importedTransactionsMax: 1 });
+    desk.intercept = (read) => (read.what === 'baseline' ? 'fails' : undefined);
+    desk.start();
+    expect(desk.told('LedgerBaselined')).toEqual([]);
+    desk.intercept = () => undefined;
+    desk.advance(10 * SECOND_MS);
+    expect(desk.told('LedgerBaselined')).toHaveLength(1);
+    expect(desk.state.live.notReady).toBeNull();
   });
 
   test('reduces a position that it finds while observing', () => {

@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { BrokerTransaction } from '../../domain/broker.ts';
 import type { Json } from '../../domain/canonical.ts';
 import { instrumentName } from '../../domain/instruments.ts';
+import type { DomainEvent } from '../../domain/events.ts';
 import type { Ledger } from '../../domain/ledger.ts';
-import { cumulativeProfit, emptyLedger, evolveLedger, isKnownTransactionType, LedgerError, netUnits, newTransactions, readBody, unrealisedQuote } from '../../domain/ledger.ts';
+import { cumulativeProfit, emptyLedger, evolveLedger, isKnownTransactionType, LedgerError, netUnits, newTransactions, readBody, recentBody, RECENT_BODIES, stopOf, unrealisedQuote } from '../../domain/ledger.ts';
 import { add, format, money, negate, price, priceTimesUnits, subtract, units, ZERO_MONEY } from '../../domain/money.ts';
 import type { Money, Price, Units } from '../../domain/money.ts';
 import { parseInstant } from '../../domain/time.ts';
@@ -62,7 +63,7 @@ describe('the balance', () => {
   test('is not moved by what carries none: a refused transfer, an order, a configuration', () => {
     const before = fold(CREATED);
     const after = fold([{ type: 'TRANSFER_FUNDS_REJECT', amount: '77', rejectReason: 'x' }, { type: 'CLIENT_CONFIGURE', marginRate: '0.02' }, { type: 'RESET_RESETTABLE_PL' }, { type: 'MARGIN_CALL_ENTER' }], before);
-    expect({ ...after, lastTransactionId: 0 }).toEqual({ ...before, lastTransactionId: 0 });
+    expect({ ...after, lastTransactionId: 0, recentBodies: [] }).toEqual({ ...before, lastTransactionId: 0, recentBodies: [] });
     expect(after.lastTransactionId).toBe(6);
   });
 });
@@ -136,9 +137,11 @@ describe('trades', () => {
 
 describe('pending orders and tags', () => {
   test('are pending from their transaction to the fill or cancellation that names them', () => {
-    const orders = fold([...CREATED, { type: 'STOP_LOSS_ORDER', tradeID: '9' }, { type: 'LIMIT_ORDER' }, { type: 'MARKET_ORDER' }]);
+    const orders = fold([...CREATED, { type: 'STOP_LOSS_ORDER', tradeID: '9', price: '1.09', reason: 'ON_FILL' }, { type: 'LIMIT_ORDER' }, { type: 'MARKET_ORDER' }]);
     expect([...orders.pendingOrders.values()]).toEqual([
-      { orderId: '3', type: 'STOP_LOSS_ORDER', tradeId: '9' }, { orderId: '4', type: 'LIMIT_ORDER', tradeId: null }, { orderId: '5', type: 'MARKET_ORDER', tradeId: null },
+      { orderId: '3', type: 'STOP_LOSS_ORDER', tradeId: '9', price: price('1.09'), reason: 'ON_FILL' },
+      { orderId: '4', type: 'LIMIT_ORDER', tradeId: null, price: null, reason: null },
+      { orderId: '5', type: 'MARKET_ORDER', tradeId: null, price: null, reason: null },
     ]);
     const ended = fold([{ type: 'ORDER_CANCEL', orderID: '4' }, { type: 'ORDER_FILL', instrument: 'EUR_USD', orderID: '5' }, { type: 'ORDER_CANCEL', orderID: '77' }], orders);
     expect([...ended.pendingOrders.keys()]).toEqual(['3']);
@@ -296,5 +299,54 @@ describe('money of a fill', () => {
       expect(priceTimesUnits(subtract(at(exit), at(entry)), held)).toBe(exact);
       expect(priceTimesUnits(subtract(at(entry), at(exit)), held)).toBe(negate(exact as Money));
     }), { numRuns: 200, seed: 3 });
+  });
+});
+
+describe('the newest bodies', () => {
+  const bodies = Array.from({ length: 300 }, (_, index): Body => ({ type: 'CLIENT_CONFIGURE', alias: `n${index + 3}` }));
+
+  test('are kept for comparison, a bounded number of them', () => {
+    const ledger = fold([...CREATED, ...bodies]);
+    expect(recentBody(ledger, 302)).toMatchObject({ id: '302', alias: 'n302' });
+    expect(recentBody(ledger, 302 - RECENT_BODIES + 1)).toMatchObject({ id: String(302 - RECENT_BODIES + 1) });
+    expect(recentBody(ledger, 1)).toBeUndefined();
+    expect(recentBody(ledger, 303)).toBeUndefined();
+    expect(ledger.recentBodies.length).toBeLessThanOrEqual(2 * RECENT_BODIES);
+  });
+});
+
+describe('a baseline', () => {
+  const BASELINE: DomainEvent = {
+    type: 'LedgerBaselined',
+    data: {
+      transactionId: '250000', currency: 'USD', balance: '1000.5', realisedPl: '-20', financing: '-3', commission: '1',
+      trades: [{ tradeId: '77', instrument: 'EUR_USD', units: '300', initialUnits: '400', price: '1.1', openedAt: TIME, clientTradeId: null }],
+      pendingOrders: [{ orderId: '78', type: 'STOP_LOSS_ORDER', tradeId: '77', price: '1.09', clientOrderId: null }],
+    },
+  };
+
+  test('stands for everything up to its id, and the transactions behind it go on from there', () => {
+    const ledger = evolveLedger(emptyLedger, BASELINE);
+    expect(ledger).toMatchObject({ lastTransactionId: 250_000, baselineId: 250_000, balance: money('1000.5'), realisedPl: money('-20') });
+    expect(stopOf(ledger, '77')).toMatchObject({ orderId: '78', price: price('1.09') });
+    const closed = evolveLedger(ledger, { type: 'BrokerTransactionRecorded', data: { transactionId: '250001', body: {
+      id: '250001', type: 'ORDER_FILL', time: TIME, instrument: 'EUR_USD', units: '-300', pl: '3', accountBalance: '1003.5', tradesClosed: [{ tradeID: '77', units: '-300', price: '1.11' }],
+    } } });
+    expect(closed.openTrades.size).toBe(0);
+    expect(closed.unexplained).toEqual([]);
+    expect(closed.realisedPl).toBe(money('-17'));
+  });
+});
+
+describe('what the broker books without an order', () => {
+  test.each<readonly [string, Body, string]>([
+    ['financing', { type: 'DAILY_FINANCING', financing: '-0.5', accountBalance: '999.5' }, '999.5'],
+    ['a dividend', { type: 'DIVIDEND_ADJUSTMENT', dividendAdjustment: '0.25', accountBalance: '1000.25' }, '1000.25'],
+    ['a withdrawal', { type: 'TRANSFER_FUNDS', amount: '-400', accountBalance: '600' }, '600'],
+    ['a delayed closure', { type: 'DELAYED_TRADE_CLOSURE', reason: 'x', tradeIDs: '3' }, '1000'],
+  ])('%s is folded, and its balance is explained', (_what, body, balance) => {
+    const ledger = fold([...CREATED, body]);
+    expect(ledger.balance).toBe(money(balance));
+    expect(ledger.unexplained).toEqual([]);
   });
 });

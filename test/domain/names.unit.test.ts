@@ -4,7 +4,7 @@ import type { Json } from '../../domain/canonical.ts';
 import { CanonicalError, canonicalJson } from '../../domain/canonical.ts';
 import type { DomainEvent } from '../../domain/events.ts';
 import { CATALOGUE, EventFormatError, parseEvent } from '../../domain/events.ts';
-import { clientOrderIdOf, decisionIdOf, derivedId, epochOfTag, epochTag, flattenOrderIdOf, slotIdOf, streamOf } from '../../domain/ids.ts';
+import { clientOrderIdOf, decisionIdOf, derivedId, epochOfTag, epochTag, flattenOrderIdOf, slotIdOf, stopOrderIdOf, streamOf } from '../../domain/ids.ts';
 import { InstrumentError, instrumentName, usualInstrument } from '../../domain/instruments.ts';
 import { parseInstant, plusMs } from '../../domain/time.ts';
 import { ACCOUNT, EUR_USD } from './scripted-broker.ts';
@@ -46,12 +46,13 @@ describe('computed names', () => {
   const decision = decisionIdOf(ACCOUNT, EUR_USD, bar);
 
   test('are a storage format: these must never change', () => {
-    expect([decision, clientOrderIdOf(decision, 'open'), clientOrderIdOf(decision, 'close'), flattenOrderIdOf(ACCOUNT, '4', bar)]).toMatchInlineSnapshot(`
+    expect([decision, clientOrderIdOf(decision, 'open'), clientOrderIdOf(decision, 'close'), flattenOrderIdOf(ACCOUNT, '4', bar), stopOrderIdOf(ACCOUNT, '4')]).toMatchInlineSnapshot(`
       [
         "3a176d65-4b64-5483-8bdd-ed216aa8849e",
         "ff9b504c-c7a1-5901-aaae-f529461832f0",
         "312b8915-479c-55e8-b213-46c2c0f14c93",
         "070f372d-6cac-5479-b1a6-82725c7ff1dd",
+        "09476a8a-b58e-54dc-b060-ca6888b01c98",
       ]
     `);
     expect([slotIdOf(ACCOUNT, EUR_USD), epochTag(7)]).toEqual(['reckoner:101-001-1-001:EUR_USD:slot0', 'reckoner:epoch:7']);
@@ -94,13 +95,13 @@ describe('the catalogue of events', () => {
   test('is a storage format: these names and versions stay readable', () => {
     const kept: { readonly [category: string]: readonly string[] } = {
       bars: ['MarketBarBackfilled', 'MarketBarClosed', 'MarketGapDetected'],
-      ledger: ['BrokerExchangeRecorded', 'BrokerTransactionRecorded', 'ForeignTradeObserved'],
-      trading: ['DecisionMade', 'DecisionSkipped', 'OrderAbandoned', 'OrderAccepted', 'OrderCancelled', 'OrderDenied', 'OrderFilled', 'OrderIntended', 'OrderOutcomeUnknown', 'OrderRejected', 'OrderSubmitted', 'PositionAdjusted'],
+      ledger: ['BrokerExchangeRecorded', 'BrokerTransactionRecorded', 'ForeignTradeObserved', 'LedgerBaselined', 'ReviewRequired'],
+      trading: ['DecisionMade', 'DecisionSkipped', 'OrderAbandoned', 'OrderAccepted', 'OrderCancelled', 'OrderDenied', 'OrderFilled', 'OrderIntended', 'OrderOutcomeUnknown', 'OrderRejected', 'OrderSubmitted', 'PositionAdjusted', 'StopReplaced', 'StopReplacementFailed', 'StopReplacementIntended'],
       reconciliation: ['DiscrepancyDetected', 'ReconciliationCompleted'],
-      safety: ['ControlAccess', 'TradingArmed', 'TradingDisarmed', 'TradingHalted', 'TradingObserving', 'TradingReducing', 'TradingResumed'],
+      safety: ['ControlAccess', 'ForeignTradeAcknowledged', 'TransactionAcknowledged', 'TradingArmed', 'TradingDisarmed', 'TradingHalted', 'TradingObserving', 'TradingReducing', 'TradingResumed'],
       daemon: ['AlertRaised', 'DaemonStarted', 'DaemonStopped', 'EpochRaised', 'FeedConnected', 'FeedDisconnected', 'ModelLoaded', 'ModelRejected', 'ModelSwapped'],
     };
-    const raised: { readonly [type: string]: number } = { DecisionMade: 2, DecisionSkipped: 2 };
+    const raised: { readonly [type: string]: number } = { DecisionMade: 2, DecisionSkipped: 2, OrderIntended: 2, OrderDenied: 2, ReconciliationCompleted: 2, DiscrepancyDetected: 2 };
     const known = Object.entries(CATALOGUE).map(([type, { category, version }]) => `${category} ${type} ${version}`);
     expect(known).toEqual(expect.arrayContaining(Object.entries(kept).flatMap(([category, types]) => types.map((type) => `${category} ${type} ${raised[type] ?? 1}`))));
   });
@@ -112,6 +113,23 @@ describe('the catalogue of events', () => {
     }
     expect(parseEvent('DecisionSkipped', 2, { ...skipped, reason: 'gap' }, 'trading-x@7')).toMatchObject({ data: { reason: 'gap' } });
     expect(() => parseEvent('DecisionSkipped', 2, { ...skipped, reason: 'tired' }, 'trading-x@7')).toThrow(/trading-x@7: DecisionSkipped is malformed: .*reason/);
+  });
+
+  test('lifts what earlier versions wrote, and changes nothing of it', () => {
+    const id = derivedId('x');
+    const completed = { reconciliationId: id, trigger: 'interval', startedAt: '2026-01-06T15:00:00Z', durationMs: 80, transactionId: '9', outcome: 'agreed', checks: ['balance'], discrepancies: 0, detail: null };
+    expect(parseEvent('ReconciliationCompleted', 1, completed, 'reconciliation-x@0').data).toEqual({ ...completed, scope: 'full', done: [], unrealisedPl: null });
+    const differed = { reconciliationId: id, kind: 'balance', subject: 'balance', local: '1', broker: '2', severity: 'critical' };
+    expect(parseEvent('DiscrepancyDetected', 1, differed, 'reconciliation-x@1').data).toEqual({ ...differed, rule: 'halt', transactionIds: [] });
+    const intended = {
+      clientOrderId: id, decisionId: null, cause: 'weekend', leg: 'close', instrument: 'EUR_USD', units: '-1', tradeId: '4', referencePrice: null, priceBound: null, stopLossDistance: null, reverseTo: null,
+      watermark: '9', quote: null, guards: [], method: 'PUT', path: '/x', requestBody: '{}', requestHash: '0'.repeat(64),
+    };
+    expect(parseEvent('OrderIntended', 1, intended, 'trading-x@0').data).toEqual(intended);
+    const denied = { decisionId: null, clientOrderId: id, cause: 'policy', leg: 'open', instrument: 'EUR_USD', units: '1', guard: 'mode', guards: [] };
+    expect(parseEvent('OrderDenied', 1, denied, 'trading-x@1').data).toEqual(denied);
+    expect(() => parseEvent('OrderDenied', 1, { ...denied, leg: 'sideways' }, 'trading-x@2')).toThrow(/trading-x@2: OrderDenied is malformed/);
+    expect(() => parseEvent('DiscrepancyDetected', 1, null, 'reconciliation-x@2')).toThrow(EventFormatError);
   });
 
   test('reads what it wrote and refuses the rest, with the place and the field', () => {

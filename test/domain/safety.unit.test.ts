@@ -6,19 +6,20 @@ import { decideByPosition, decideCommand, decideRestart, evolveSafety, halt, ini
 import { HALT_CAUSES } from '../../domain/settings.ts';
 import { DAY_MS, HOUR_MS, parseInstant, plusMs } from '../../domain/time.ts';
 import type { Instant } from '../../domain/time.ts';
+import type { PlainVerb } from './desk-harness.ts';
 import { LIMITS, SETTINGS } from './settings.ts';
 
 const AT = parseInstant('2026-01-06T15:00:00Z');
 const inMode = (mode: Mode): Safety => ({ ...initialSafety, mode, disposition: mode === 'HALTED' ? 'hold' : null });
-const READY: CommandFacts = { ready: true, notReadyReason: '', hasPosition: false, unresolvedForeignTrades: 0 };
-const command = (verb: OperatorCommand['verb'], change: Partial<OperatorCommand> = {}): OperatorCommand => ({ verb, operator: 'mara', reason: 'a test', ...change });
+const READY: CommandFacts = { ready: true, notReadyReason: '', hasPosition: false, unacknowledged: new Set() };
+const command = (verb: PlainVerb, change: { readonly operator?: string; readonly reason?: string } = {}): OperatorCommand => ({ verb, operator: 'mara', reason: 'a test', ...change });
 const evolve = (safety: Safety, events: readonly DomainEvent[], at: Instant = AT): Safety => events.reduce((folded, event) => evolveSafety(folded, event, at, LIMITS), safety);
 const filledWith = (slippageShare: string | null): DomainEvent => ({ type: 'OrderFilled', data: { slippageShare } as DataOf<'OrderFilled'> });
 const INTENDED: DomainEvent = { type: 'OrderIntended', data: {} as DataOf<'OrderIntended'> };
 
 describe('an operator command', () => {
   /** For each verb and mode: what is accepted, and the mode that follows without and with a position. */
-  const TABLE: readonly (readonly [OperatorCommand['verb'], Mode, boolean, Mode, Mode])[] = [
+  const TABLE: readonly (readonly [PlainVerb, Mode, boolean, Mode, Mode])[] = [
     ['arm', 'OBSERVING', true, 'ARMED', 'ARMED'],
     ['arm', 'ARMED', true, 'ARMED', 'ARMED'],
     ['arm', 'REDUCING', true, 'ARMED', 'ARMED'],
@@ -35,6 +36,10 @@ describe('an operator command', () => {
     ['resume', 'ARMED', false, 'ARMED', 'ARMED'],
     ['resume', 'REDUCING', false, 'REDUCING', 'REDUCING'],
     ['resume', 'HALTED', true, 'OBSERVING', 'REDUCING'],
+    ['reconcile', 'OBSERVING', true, 'OBSERVING', 'OBSERVING'],
+    ['reconcile', 'ARMED', true, 'ARMED', 'ARMED'],
+    ['reconcile', 'REDUCING', true, 'REDUCING', 'REDUCING'],
+    ['reconcile', 'HALTED', true, 'HALTED', 'HALTED'],
   ];
 
   test.each(TABLE)('%s in %s', (verb, mode, accepted, whenFlat, withPosition) => {
@@ -47,7 +52,19 @@ describe('an operator command', () => {
   });
 
   test('covers every verb in every mode', () => {
-    expect(new Set(TABLE.map(([verb, mode]) => `${verb} ${mode}`)).size).toBe(4 * MODES.length);
+    expect(new Set(TABLE.map(([verb, mode]) => `${verb} ${mode}`)).size).toBe(5 * MODES.length);
+  });
+
+  test('to acknowledge names one thing that waits, in any mode, and is refused for anything else', () => {
+    const waiting = { ...READY, unacknowledged: new Set(['trade 7', 'transaction 9']) };
+    const acknowledge = (subject: 'trade' | 'transaction', id: string) => decideCommand(inMode('HALTED'), { verb: 'acknowledge', operator: 'mara', reason: 'mine', subject, id }, waiting, SETTINGS);
+    expect(acknowledge('trade', '7')).toMatchObject({ accepted: true, events: [{ type: 'ForeignTradeAcknowledged', data: { tradeId: '7', operator: 'mara', reason: 'mine' } }, { type: 'ControlAccess' }] });
+    expect(acknowledge('transaction', '9').events[0]).toEqual({ type: 'TransactionAcknowledged', data: { transactionId: '9', operator: 'mara', reason: 'mine' } });
+    expect(acknowledge('trade', '9')).toMatchObject({ accepted: false, message: 'trade 9 waits for no acknowledgement; what does: trade 7, transaction 9' });
+  });
+
+  test('to resume is refused while something waits to be acknowledged', () => {
+    expect(decideCommand(inMode('HALTED'), command('resume'), { ...READY, unacknowledged: new Set(['transaction 9']) }, SETTINGS)).toMatchObject({ accepted: false, message: expect.stringContaining('(transaction 9)') as string });
   });
 
   test('to arm tells who, why and the worst loss; to arm again tells nothing but that it was asked', () => {
@@ -57,7 +74,7 @@ describe('an operator command', () => {
 
   test('to arm is refused while not ready and beside a foreign trade, with the remedy', () => {
     expect(decideCommand(inMode('OBSERVING'), command('arm'), { ...READY, ready: false, notReadyReason: 'importing the ledger' }, SETTINGS)).toMatchObject({ accepted: false, message: 'not ready: importing the ledger' });
-    expect(decideCommand(inMode('OBSERVING'), command('arm'), { ...READY, unresolvedForeignTrades: 1 }, SETTINGS)).toMatchObject({ accepted: false, message: expect.stringContaining('close it first') as string });
+    expect(decideCommand(inMode('OBSERVING'), command('arm'), { ...READY, unacknowledged: new Set(['trade 7']) }, SETTINGS)).toMatchObject({ accepted: false, message: expect.stringContaining('(trade 7)') as string });
   });
 
   test.each([

@@ -2,7 +2,7 @@
  * A broker of few lines for scenarios: an append-only ledger that the scenario writes, the snapshot that follows
  * from it, and one bar for every open minute. It knows nothing of the desk and decides nothing by itself.
  */
-import type { AccountSnapshot, Bar, BrokerTransaction, OrderRequest, PositionsSnapshot, SnapshotTrade, TransactionsPage } from '../../domain/broker.ts';
+import type { AccountSnapshot, AccountSummary, Bar, BrokerTransaction, OrderRequest, PositionsSnapshot, SnapshotOrder, SnapshotTrade, TransactionsPage } from '../../domain/broker.ts';
 import type { Json } from '../../domain/canonical.ts';
 import { isMarketOpen, OANDA_CALENDAR } from '../../domain/calendar.ts';
 import { instrumentName } from '../../domain/instruments.ts';
@@ -18,7 +18,9 @@ type Body = { readonly [key: string]: Json };
 interface HeldTrade {
   readonly tradeId: string;
   readonly units: Units;
+  readonly initialUnits: Units;
   readonly price: Price;
+  readonly openedAt: Instant;
   readonly stopId: string | null;
 }
 
@@ -33,6 +35,7 @@ export class ScriptedBroker {
   readonly transactions: BrokerTransaction[] = [];
   readonly trades = new Map<string, HeldTrade>();
   readonly pendingOrderIds = new Set<string>();
+  readonly stopPrices = new Map<string, Price>();
   /** Minutes (epoch ms) without a candle. */
   readonly missingMinutes = new Set<number>();
   /** Bid at a minute's end where it differs from the usual one. */
@@ -41,6 +44,8 @@ export class ScriptedBroker {
   candleDelayMs = 0;
   tradeable = true;
   balance: Money = ZERO_MONEY;
+  realisedPl: Money = ZERO_MONEY;
+  financing: Money = ZERO_MONEY;
   /** Changes what the next snapshots say, to bring about a disagreement. */
   distort: (snapshot: AccountSnapshot) => AccountSnapshot = (snapshot) => snapshot;
 
@@ -53,6 +58,8 @@ export class ScriptedBroker {
   append(at: Instant, body: Body & { readonly type: string }, moved: Money | null = null): string {
     const id = String(this.transactions.length + 1);
     if (moved !== null) this.balance = add(this.balance, moved);
+    if (typeof body['pl'] === 'string') this.realisedPl = add(this.realisedPl, money(body['pl']));
+    if (typeof body['financing'] === 'string') this.financing = add(this.financing, money(body['financing']));
     const whole = { id, accountID: ACCOUNT, time: formatInstant(at), ...body, ...(moved === null ? {} : { accountBalance: format(this.balance) }) };
     this.transactions.push({ id: Number(id), type: body.type, at, accountId: ACCOUNT, body: whole });
     return id;
@@ -86,17 +93,67 @@ export class ScriptedBroker {
       ...(clientOrderId === null ? {} : { clientOrderID: clientOrderId }),
       tradeOpened: { tradeID: tradeId, units: count, price: format(entry) },
     }, ZERO_MONEY);
-    const stopId = clientOrderId === null ? null : this.append(at, { type: 'STOP_LOSS_ORDER', tradeID: tradeId, ...(tag === null ? {} : { clientExtensions: { tag } }) });
-    if (stopId !== null) this.pendingOrderIds.add(stopId);
-    this.trades.set(tradeId, { tradeId, units: units(count), price: entry, stopId });
+    this.trades.set(tradeId, { tradeId, units: units(count), initialUnits: units(count), price: entry, openedAt: at, stopId: null });
+    if (clientOrderId !== null) this.createStop(at, tradeId, this.stopPriceAt(tradeId, '0.005'), { reason: 'ON_FILL', ...(tag === null ? {} : { clientExtensions: { tag } }) });
     return tradeId;
   }
 
-  /** Closes the trade that a close request names, at the market. */
+  // --- stops ---
+
+  private stopPriceAt(tradeId: string, distance: string): Price {
+    const trade = this.trades.get(tradeId)!;
+    return trade.units > 0n ? subtract(trade.price, price(distance)) : add(trade.price, price(distance));
+  }
+
+  private createStop(at: Instant, tradeId: string, stopPrice: Price, more: Body): string {
+    const stopId = this.append(at, { type: 'STOP_LOSS_ORDER', tradeID: tradeId, price: format(stopPrice), ...more });
+    this.pendingOrderIds.add(stopId);
+    this.stopPrices.set(stopId, stopPrice);
+    this.trades.set(tradeId, { ...this.trades.get(tradeId)!, stopId });
+    return stopId;
+  }
+
+  /** Somebody cancels the trade's stop. */
+  cancelStop(at: Instant, tradeId: string, reason = 'CLIENT_REQUEST'): void {
+    const trade = this.trades.get(tradeId)!;
+    this.append(at, { type: 'ORDER_CANCEL', orderID: trade.stopId!, reason });
+    this.pendingOrderIds.delete(trade.stopId!);
+    this.trades.set(tradeId, { ...trade, stopId: null });
+  }
+
+  /** Somebody moves it: a new order takes the place of the old one. */
+  moveStop(at: Instant, tradeId: string, stopPrice: string): void {
+    const replaced = this.trades.get(tradeId)!.stopId!;
+    this.cancelStop(at, tradeId, 'CLIENT_REQUEST_REPLACED');
+    this.createStop(at, tradeId, price(stopPrice), { reason: 'REPLACEMENT', replacesOrderID: replaced });
+  }
+
+  /** Creates or replaces a stop as a request asks. */
+  placeStop(at: Instant, request: OrderRequest): void {
+    const tradeId = request.path.split('/').at(-2)!;
+    const { stopLoss } = JSON.parse(request.body) as { readonly stopLoss: { readonly distance: string; readonly clientExtensions: { readonly id: string; readonly tag: string } } };
+    const replaced = this.trades.get(tradeId)!.stopId;
+    if (replaced !== null) this.cancelStop(at, tradeId, 'CLIENT_REQUEST_REPLACED');
+    this.createStop(at, tradeId, this.stopPriceAt(tradeId, stopLoss.distance), { reason: replaced === null ? 'CLIENT_ORDER' : 'REPLACEMENT', clientExtensions: { ...stopLoss.clientExtensions } });
+  }
+
+  rejectStop(at: Instant, request: OrderRequest, rejectReason: string): void {
+    const { stopLoss } = JSON.parse(request.body) as { readonly stopLoss: { readonly clientExtensions: { readonly id: string; readonly tag: string } } };
+    this.append(at, { type: 'STOP_LOSS_ORDER_REJECT', tradeID: request.path.split('/').at(-2)!, rejectReason, clientExtensions: { ...stopLoss.clientExtensions } });
+  }
+
+  /** Somebody closes a trade, or a part of it (positive units). */
+  closeByHand(at: Instant, tradeId: string, part: string | null = null, reason = 'MARKET_ORDER_TRADE_CLOSE'): void {
+    const orderId = this.append(at, { type: 'MARKET_ORDER', instrument: EUR_USD, tradeClose: { tradeID: tradeId, units: part ?? 'ALL' } });
+    this.close(at, tradeId, orderId, reason, null, part);
+  }
+
+  /** Closes what a close request names, at the market. */
   fillClosing(at: Instant, request: OrderRequest): void {
     const tradeId = request.path.split('/').at(-2)!;
-    const orderId = this.append(at, { type: 'MARKET_ORDER', instrument: EUR_USD, units: format(negate(this.trades.get(tradeId)!.units)), tradeClose: { tradeID: tradeId, units: 'ALL' } });
-    this.close(at, tradeId, orderId, 'MARKET_ORDER_TRADE_CLOSE', null);
+    const asked = (JSON.parse(request.body) as { readonly units: string }).units;
+    const orderId = this.append(at, { type: 'MARKET_ORDER', instrument: EUR_USD, units: format(negate(this.trades.get(tradeId)!.units)), tradeClose: { tradeID: tradeId, units: asked } });
+    this.close(at, tradeId, orderId, 'MARKET_ORDER_TRADE_CLOSE', null, asked === 'ALL' ? null : asked);
   }
 
   /** The trade's protective stop fills. */
@@ -104,16 +161,20 @@ export class ScriptedBroker {
     this.close(at, tradeId, this.trades.get(tradeId)!.stopId!, 'STOP_LOSS_ORDER', price(exit));
   }
 
-  private close(at: Instant, tradeId: string, orderId: string, reason: string, exit: Price | null): void {
+  private close(at: Instant, tradeId: string, orderId: string, reason: string, exit: Price | null, part: string | null = null): void {
     const trade = this.trades.get(tradeId)!;
     const { bid, ask } = this.pricesAt(at);
     const filledAt = exit ?? (trade.units > 0n ? bid : ask);
-    const pl = priceTimesUnits(subtract(filledAt, trade.price), trade.units);
-    const closed = format(negate(trade.units));
+    const ended = part === null ? trade.units : trade.units > 0n ? units(part) : negate(units(part));
+    const left = subtract(trade.units, ended);
+    const pl = priceTimesUnits(subtract(filledAt, trade.price), ended);
+    const closed = format(negate(ended));
+    const what = { tradeID: tradeId, units: closed, price: format(filledAt), realizedPL: format(pl) };
     this.append(at, {
       type: 'ORDER_FILL', orderID: orderId, instrument: EUR_USD, units: closed, price: format(filledAt), pl: format(pl), financing: '0', reason,
-      tradesClosed: [{ tradeID: tradeId, units: closed, price: format(filledAt), realizedPL: format(pl) }],
+      ...(left === 0n ? { tradesClosed: [what] } : { tradeReduced: what }),
     }, pl);
+    if (left !== 0n) return void this.trades.set(tradeId, { ...trade, units: left });
     this.trades.delete(tradeId);
     if (trade.stopId === null) return;
     this.pendingOrderIds.delete(trade.stopId);
@@ -138,12 +199,26 @@ export class ScriptedBroker {
     return { transactions: this.transactions.filter(({ id }) => id > since), lastTransactionId: this.lastTransactionId };
   }
 
+  private account() {
+    return {
+      accountId: ACCOUNT, currency: 'USD', hedgingEnabled: false, balance: this.balance, realisedPl: this.realisedPl, financing: this.financing, commission: ZERO_MONEY, unrealisedPl: ZERO_MONEY,
+      lastTransactionId: this.lastTransactionId,
+    };
+  }
+
   snapshot(): AccountSnapshot {
-    const trades = [...this.trades.values()].map((trade): SnapshotTrade => ({ tradeId: trade.tradeId, instrument: EUR_USD, units: trade.units, stopLossOrderId: trade.stopId }));
-    return this.distort({
-      accountId: ACCOUNT, currency: 'USD', hedgingEnabled: false, balance: this.balance, realisedPl: ZERO_MONEY, financing: ZERO_MONEY, unrealisedPl: ZERO_MONEY,
-      trades, pendingOrderIds: [...this.pendingOrderIds], lastTransactionId: this.lastTransactionId,
-    });
+    const trades = [...this.trades.values()].map((trade): SnapshotTrade => ({
+      tradeId: trade.tradeId, instrument: EUR_USD, units: trade.units, initialUnits: trade.initialUnits, price: trade.price, openedAt: trade.openedAt, clientTradeId: null, stopLossOrderId: trade.stopId,
+    }));
+    const tradeOf = (orderId: string): string | null => [...this.trades.values()].find(({ stopId }) => stopId === orderId)?.tradeId ?? null;
+    const pendingOrders = [...this.pendingOrderIds].map((orderId): SnapshotOrder => ({ orderId, type: 'STOP_LOSS', tradeId: tradeOf(orderId), price: this.stopPrices.get(orderId) ?? null, clientOrderId: null }));
+    return this.distort({ ...this.account(), trades, pendingOrders });
+  }
+
+  /** The account's sums alone; a distorted snapshot distorts them alike. */
+  summary(): AccountSummary {
+    const { trades, pendingOrders, ...account } = this.snapshot();
+    return { ...account, openTrades: trades.length, pendingOrders: pendingOrders.length };
   }
 
   positions(): PositionsSnapshot {

@@ -50,6 +50,9 @@ export const SETTINGS: DeskSettings = {
   safety: LIMITS,
   health: { decisionsWindow: 1_000, holdShareMax: 0.999, actionEntropyBitsMin: 0.01 },
   reconciliationIntervalMs: 60_000,
+  // Every comparison is of the whole account, unless a scenario is about the light ones.
+  reconciliation: { fullIntervalMs: 0, attemptsMax: 3, unresolvedMsMax: 30_000, failingMsMax: 300_000, gapMsMax: 30_000, onLostStop: 'recreate' },
+  importedTransactionsMax: 100_000,
   restart: { downMsMax: 300_000, crashesPerHourMax: 3 },
   worstLoss: money('26'),
 };

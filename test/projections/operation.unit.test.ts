@@ -58,16 +58,17 @@ describe('the read models of safety', () => {
 describe('the read models of reconciliation and runs', () => {
   test('reconciliations are counted by trigger and outcome, and discrepancies are listed', () => {
     const completed: DataOf<'ReconciliationCompleted'> = {
-      reconciliationId: RECONCILIATION, trigger: 'interval', startedAt: timeAt(0), durationMs: 80, transactionId: '9', outcome: 'differed', checks: ['position'], discrepancies: 2, detail: null,
+      reconciliationId: RECONCILIATION, trigger: 'interval', scope: 'full', startedAt: timeAt(0), durationMs: 80, transactionId: '9', outcome: 'differed', checks: ['position'], discrepancies: 2, done: ['adopt EUR_USD'],
+      unrealisedPl: null, detail: null,
     };
-    const found: DataOf<'DiscrepancyDetected'> = { reconciliationId: RECONCILIATION, kind: 'positionUnits', subject: 'EUR_USD', local: '3', broker: '4', severity: 'critical' };
+    const found: DataOf<'DiscrepancyDetected'> = { reconciliationId: RECONCILIATION, kind: 'positionUnits', subject: 'EUR_USD', local: '3', broker: '4', severity: 'critical', rule: 'adopt', transactionIds: ['7', '9'] };
     const rows = given(step('DiscrepancyDetected', found), step('DiscrepancyDetected', { ...found, kind: 'balance' }), step('ReconciliationCompleted', completed), step('ReconciliationCompleted', { ...completed, discrepancies: 1, transactionId: '12' }), step('ReconciliationCompleted', { ...completed, trigger: 'startup', outcome: 'agreed', discrepancies: 0 }));
     expect(rows('reconciliations')).toEqual([
-      { id: 'interval differed', trigger: 'interval', outcome: 'differed', reconciliations: 2, discrepancies: 3, last_id: RECONCILIATION, last_at: timeAt(3), last_transaction_id: '12', last_detail: null },
+      { id: 'interval differed', trigger: 'interval', outcome: 'differed', reconciliations: 2, discrepancies: 3, last_id: RECONCILIATION, last_at: timeAt(3), last_transaction_id: '12', last_scope: 'full', last_duration_ms: 80, last_done: 'adopt EUR_USD', last_detail: null },
       expect.objectContaining({ id: 'startup agreed', reconciliations: 1, discrepancies: 0 }),
     ]);
     expect(rows('discrepancies')).toEqual([
-      { id: 'event-0', sequence: 0, at: timeAt(0), reconciliation_id: RECONCILIATION, kind: 'positionUnits', subject: 'EUR_USD', local: '3', broker: '4', severity: 'critical' },
+      { id: 'event-0', sequence: 0, at: timeAt(0), reconciliation_id: RECONCILIATION, kind: 'positionUnits', subject: 'EUR_USD', local: '3', broker: '4', severity: 'critical', rule: 'adopt', transaction_ids: '7,9' },
       expect.objectContaining({ id: 'event-1', kind: 'balance' }),
     ]);
   });

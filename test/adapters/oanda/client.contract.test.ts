@@ -328,20 +328,35 @@ describe('reading', () => {
 
   test('the account comes with exact money, its trades and their stops', async () => {
     const account = {
-      id: ACCOUNT_ID, currency: 'USD', hedgingEnabled: false, balance: '100000.1807', pl: '0.1936', financing: '-0.0129', unrealizedPL: '-0.0123', somethingNew: 1.5,
-      trades: [{ id: '5', instrument: 'EUR_USD', currentUnits: '-3', stopLossOrderID: '6' }, { id: '9', instrument: 'USD_JPY', currentUnits: '2' }],
-      orders: [{ id: '6', type: 'STOP_LOSS' }],
+      id: ACCOUNT_ID, currency: 'USD', hedgingEnabled: false, balance: '100000.1807', pl: '0.1936', financing: '-0.0129', unrealizedPL: '-0.0123', commission: '1.5', guaranteedExecutionFees: '0.25', somethingNew: 1.5,
+      trades: [
+        { id: '5', instrument: 'EUR_USD', currentUnits: '-3', initialUnits: '-4', price: '1.10001', openTime: '2026-01-06T15:00:00.123456789Z', stopLossOrderID: '6', clientExtensions: { id: 'slot' } },
+        { id: '9', instrument: 'USD_JPY', currentUnits: '2', initialUnits: '2', price: '150.123', openTime: '2026-01-06T15:00:00Z' },
+      ],
+      orders: [{ id: '6', type: 'STOP_LOSS', tradeID: '5', price: '1.10501' }, { id: '10', type: 'LIMIT', price: '1.2', clientExtensions: { id: 'mine' } }, { id: '11', type: 'TRAILING_STOP_LOSS', tradeID: '5' }],
     };
     const { server, broker } = await serve((_request, response) => replyJson(response, 200, { account, lastTransactionID: '12' }));
     const snapshot = await broker.account();
     expect(server.requests[0]!.path).toBe(`/v3/accounts/${ACCOUNT_ID}`);
-    expect(snapshot).toMatchObject({ accountId: ACCOUNT_ID, currency: 'USD', hedgingEnabled: false, pendingOrderIds: ['6'], lastTransactionId: 12 });
-    expect([snapshot.balance, snapshot.realisedPl, snapshot.financing, snapshot.unrealisedPl].map((amount) => formatFixed(amount, 4))).toEqual(['100000.1807', '0.1936', '-0.0129', '-0.0123']);
+    expect(snapshot).toMatchObject({ accountId: ACCOUNT_ID, currency: 'USD', hedgingEnabled: false, lastTransactionId: 12 });
+    expect(snapshot.pendingOrders.map((order) => [order.orderId, order.type, order.tradeId, order.price === null ? null : formatFixed(order.price, 5), order.clientOrderId])).toEqual([
+      ['6', 'STOP_LOSS', '5', '1.10501', null], ['10', 'LIMIT', null, '1.20000', 'mine'], ['11', 'TRAILING_STOP_LOSS', '5', null, null],
+    ]);
+    expect([snapshot.balance, snapshot.realisedPl, snapshot.financing, snapshot.unrealisedPl, snapshot.commission].map((amount) => formatFixed(amount, 4))).toEqual(['100000.1807', '0.1936', '-0.0129', '-0.0123', '1.7500']);
     expect(snapshot.trades.map((trade) => [trade.tradeId, trade.instrument, formatFixed(trade.units, 0), trade.stopLossOrderId])).toEqual([['5', 'EUR_USD', '-3', '6'], ['9', 'USD_JPY', '2', null]]);
+    expect(snapshot.trades[0]).toMatchObject({ clientTradeId: 'slot', openedAt: Date.parse('2026-01-06T15:00:00.123Z') });
+    expect([formatFixed(snapshot.trades[0]!.initialUnits, 0), formatFixed(snapshot.trades[0]!.price, 5)]).toEqual(['-4', '1.10001']);
+  });
+
+  test('the summary comes with sums and counts, and with whichever account it is about', async () => {
+    const account = { id: '101-001-1234567-002', currency: 'EUR', hedgingEnabled: true, balance: '7.5', pl: '0.1', financing: '0', unrealizedPL: '-1', commission: '0', openTradeCount: 2, pendingOrderCount: 3 };
+    const { server, broker } = await serve((_request, response) => replyJson(response, 200, { account, lastTransactionID: '12' }));
+    expect(await broker.summary()).toMatchObject({ accountId: '101-001-1234567-002', currency: 'EUR', hedgingEnabled: true, openTrades: 2, pendingOrders: 3, lastTransactionId: 12 });
+    expect(server.requests[0]!.path).toBe(`/v3/accounts/${ACCOUNT_ID}/summary`);
   });
 
   test.each([
-    ['another account', { id: '101-001-1234567-002' }, /account\.id/],
+    ['an account without an id', { id: undefined }, /account\.id/],
     ['a float for a balance', { balance: 100000.1 }, /account\.balance/],
     ['an exponent for a balance', { balance: '1e5' }, /account\.balance/],
   ])('%s is malformed, and the message names the field', async (_what, change, message) => {
@@ -353,10 +368,10 @@ describe('reading', () => {
   });
 
   test('the account may be larger than other replies, up to 8 MiB', async () => {
-    let orders = Array.from({ length: 20_000 }, (_, index) => ({ id: String(index + 1), note: 'x'.repeat(80) }));
+    let orders = Array.from({ length: 20_000 }, (_, index) => ({ id: String(index + 1), type: 'LIMIT', note: 'x'.repeat(80) }));
     const account = { id: ACCOUNT_ID, currency: 'USD', hedgingEnabled: false, balance: '1', pl: '0', financing: '0', unrealizedPL: '0', trades: [] };
     const { broker } = await serve((_request, response) => replyJson(response, 200, { account: { ...account, orders }, lastTransactionID: '12' }));
-    expect((await broker.account()).pendingOrderIds).toHaveLength(20_000);
+    expect((await broker.account()).pendingOrders).toHaveLength(20_000);
     orders = Array.from({ length: 90_000 }, () => orders[0]!);
     expect((await readError(broker.account())).message).toContain('over 8388608 bytes');
   });

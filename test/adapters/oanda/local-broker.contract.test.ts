@@ -67,7 +67,7 @@ describe('the client and the local broker', () => {
   test('agree on instruments, account, positions, ledger and candles at the start', async () => {
     const { local, broker, present } = await run(true);
     expect((await broker.instruments()).map(({ name, pipLocation, displayPrecision }) => [name, pipLocation, displayPrecision])).toEqual([['EUR_USD', -4, 5]]);
-    expect(await broker.account()).toMatchObject({ accountId: local.account, currency: 'USD', hedgingEnabled: false, trades: [], pendingOrderIds: [], lastTransactionId: present.lastTransactionId });
+    expect(await broker.account()).toMatchObject({ accountId: local.account, currency: 'USD', hedgingEnabled: false, trades: [], pendingOrders: [], lastTransactionId: present.lastTransactionId });
     expect(await broker.positions()).toEqual({ positions: [], lastTransactionId: present.lastTransactionId });
     const ledger = await broker.transactionsSince(0);
     expect(ledger.transactions.map(({ id }) => id)).toEqual(Array.from({ length: present.lastTransactionId }, (_, index) => index + 1));
@@ -119,14 +119,16 @@ describe('the client and the local broker', () => {
     const account = await broker.account();
     const [trade] = account.trades;
     expect([account.trades.length, trade!.tradeId, format(trade!.units), trade!.stopLossOrderId]).toEqual([1, String(page.transactions[1]!.id), '3', String(page.transactions[2]!.id)]);
-    expect(account.pendingOrderIds).toEqual([trade!.stopLossOrderId]);
+    expect(account.pendingOrders).toMatchObject([{ orderId: trade!.stopLossOrderId, type: 'STOP_LOSS', tradeId: trade!.tradeId }]);
+    expect(account.pendingOrders[0]!.price).not.toBeNull();
+    expect(await broker.summary()).toMatchObject({ balance: account.balance, realisedPl: account.realisedPl, openTrades: 1, pendingOrders: 1, lastTransactionId: account.lastTransactionId });
     expect((await broker.positions()).positions.map(({ units }) => format(units))).toEqual(['3']);
 
     const close = await broker.send({ method: 'PUT', path: `/accounts/${local.account}/trades/${trade!.tradeId}/close`, body: '{"units":"ALL"}' });
     expect(close).toMatchObject({ status: 200, failure: null });
     await link.advance({ acknowledge: filled.tick, nextTimer: null });
     expect(await broker.positions()).toMatchObject({ positions: [] });
-    expect(await broker.account()).toMatchObject({ trades: [], pendingOrderIds: [] });
+    expect(await broker.account()).toMatchObject({ trades: [], pendingOrders: [] });
   });
 
   test.each([
