@@ -179,9 +179,9 @@ export function setTradeOrders(context: Context, specifier: string, body: unknow
     kind,
     role: 'reject',
     transaction: batch.add(`${kind}_ORDER_REJECT`, {
+      ...echoOf(fields, kind),
       tradeID: String(trade.id),
       clientTradeID: trade.clientExtensions?.id,
-      ...echoOf(fields),
       reason: standing === null ? 'CLIENT_ORDER' : 'REPLACEMENT',
       intendedReplacesOrderID: standing === null ? undefined : String(standing.id),
       rejectReason: reason,
