@@ -10,7 +10,7 @@ import { dig } from './account.ts';
 import type { Answer } from './server.ts';
 import { TestBroker } from './server.ts';
 import { responseViolations, swaggerPresent } from './swagger.ts';
-import type { LocalBrokerOptions } from '../../../adapters/broker/local-broker.ts';
+import type { LocalBrokerOptions } from '../../../adapters/broker/options.ts';
 
 type Fields = { readonly [key: string]: unknown };
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH';
@@ -62,7 +62,7 @@ class Host {
   }
 
   static async start(barsFile: string, options: Partial<LocalBrokerOptions> = {}): Promise<Host> {
-    const host = new Host(await TestBroker.start({ barsFile, spreadPips: 1, historyBars: 1, ...options }));
+    const host = new Host(await TestBroker.start({ barsFiles: { EUR_USD: barsFile }, spreadPips: 1, historyBars: 1, ...options }));
     await host.play();
     return host;
   }
