@@ -1,3 +1,5 @@
+import type { Instant } from '../../../domain/time.ts';
+
 /** JSON as the v20 wire carries it. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 export type Body = { readonly [key: string]: Json };
@@ -15,6 +17,7 @@ export function compact(fields: OptionalBody): Body {
 export interface Transaction {
   readonly id: number;
   readonly type: string;
+  readonly at: Instant;
   readonly body: Body;
 }
 

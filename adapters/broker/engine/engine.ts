@@ -67,7 +67,7 @@ export interface Engine {
   modifyOrderExtensions(specifier: string, body: unknown, receipt: Receipt): Outcome;
   closeTrade(specifier: string, body: unknown, receipt: Receipt): Outcome;
   setTradeOrders(specifier: string, body: unknown, receipt: Receipt): TradeOrdersOutcome;
-  modifyTradeExtensions(specifier: string, body: unknown, receipt: Receipt): Rejected | Invalid | { readonly kind: 'done'; readonly transactions: readonly Transaction[] };
+  modifyTradeExtensions(specifier: string, body: unknown, receipt: Receipt): Rejected | Invalid | { readonly kind: 'done'; readonly transaction: Transaction };
   closePosition(instrument: string, body: unknown, receipt: Receipt): PositionOutcome;
   configure(body: unknown, receipt: Receipt): ConfigureOutcome;
 }

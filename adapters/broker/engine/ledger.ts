@@ -59,7 +59,7 @@ export function createLedger(settings: EngineSettings): Ledger {
             type,
             ...fields,
           });
-          const transaction = { id, type, body };
+          const transaction = { id, type, at: origin.at, body };
           all.push(transaction);
           transactions.push(transaction);
           return transaction;

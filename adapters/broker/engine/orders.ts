@@ -237,7 +237,7 @@ function place(context: Context, order: unknown, receipt: Receipt, replaced: Ord
   const type = order['type'] ?? 'MARKET';
   if (typeof type !== 'string') return { kind: 'invalid', message: invalidValue('order.type').message };
   const origin: { readonly [key: string]: Json } = replaced === null ? { reason: 'CLIENT_ORDER' } : { reason: 'REPLACEMENT', intendedReplacesOrderID: String(replaced.id) };
-  const rejectFields = { ...echoOf(order), ...origin };
+  const rejectFields = { ...echoOf(order, type), ...origin };
   const rejectType = `${type}_ORDER_REJECT`;
   if (type === 'GUARANTEED_STOP_LOSS') {
     return guarded(context, receipt, rejectType, rejectFields, () => {

@@ -137,17 +137,30 @@ export function readCloseUnits(value: unknown, held: Decimal, market: Market, pl
   return units;
 }
 
-const ECHOED_TEXTS = ['instrument', 'units', 'price', 'distance', 'priceBound', 'timeInForce', 'gtdTime', 'positionFill', 'triggerCondition', 'tradeID', 'clientTradeID'] as const;
-const ECHOED_OBJECTS = ['clientExtensions', 'tradeClientExtensions', 'takeProfitOnFill', 'stopLossOnFill', 'trailingStopLossOnFill'] as const;
-const ECHOED_INNER = ['id', 'tag', 'comment', 'price', 'distance', 'timeInForce', 'gtdTime', 'triggerCondition'] as const;
+const ENTRY_TEXTS = ['instrument', 'units', 'timeInForce', 'positionFill'];
+const RESTING_TEXTS = [...ENTRY_TEXTS, 'price', 'gtdTime', 'triggerCondition'];
+const DEPENDENT_TEXTS = ['tradeID', 'clientTradeID', 'timeInForce', 'gtdTime', 'triggerCondition'];
+/** The text fields that each type's reject transaction has. */
+const ECHOED_TEXTS: { readonly [type: string]: readonly string[] } = {
+  MARKET: [...ENTRY_TEXTS, 'priceBound'],
+  LIMIT: RESTING_TEXTS,
+  STOP: [...RESTING_TEXTS, 'priceBound'],
+  MARKET_IF_TOUCHED: [...RESTING_TEXTS, 'priceBound'],
+  TAKE_PROFIT: [...DEPENDENT_TEXTS, 'price'],
+  STOP_LOSS: [...DEPENDENT_TEXTS, 'price', 'distance'],
+  GUARANTEED_STOP_LOSS: [...DEPENDENT_TEXTS, 'price', 'distance'],
+  TRAILING_STOP_LOSS: [...DEPENDENT_TEXTS, 'distance'],
+};
+const ENTRY_OBJECTS = ['clientExtensions', 'tradeClientExtensions', 'takeProfitOnFill', 'stopLossOnFill', 'trailingStopLossOnFill'];
+const ECHOED_INNER = ['id', 'tag', 'comment', 'price', 'distance', 'timeInForce', 'gtdTime'];
 
 const cut = (value: unknown): string | undefined => (typeof value === 'string' ? value.slice(0, ECHOED_LENGTH_MAX) : undefined);
 
-/** What a reject transaction repeats of the request: the known text fields, cut to a bounded length. */
-export function echoOf(fields: Fields): { readonly [key: string]: Json } {
+/** What the reject transaction of an order of this type repeats of the request: the text fields it has, cut to a bounded length. */
+export function echoOf(fields: Fields, type: string): { readonly [key: string]: Json } {
   const echo: { [key: string]: Json | undefined } = {};
-  for (const name of ECHOED_TEXTS) echo[name] = cut(fields[name]);
-  for (const name of ECHOED_OBJECTS) {
+  for (const name of ECHOED_TEXTS[type] ?? []) echo[name] = cut(fields[name]);
+  for (const name of 'tradeID' in echo ? ['clientExtensions'] : ENTRY_OBJECTS) {
     const value = fields[name];
     if (isBody(value)) echo[name] = compact(Object.fromEntries(ECHOED_INNER.map((inner) => [inner, cut(value[inner])])));
   }

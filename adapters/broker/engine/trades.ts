@@ -52,7 +52,7 @@ export function closeTrade(context: Context, specifier: string, body: unknown, r
 }
 
 /** Changes a trade's extensions. */
-export function modifyTradeExtensions(context: Context, specifier: string, body: unknown, receipt: Receipt): Rejected | Invalid | { readonly kind: 'done'; readonly transactions: readonly Transaction[] } {
+export function modifyTradeExtensions(context: Context, specifier: string, body: unknown, receipt: Receipt): Rejected | Invalid | { readonly kind: 'done'; readonly transaction: Transaction } {
   if (!isBody(body)) return { kind: 'invalid', message: NOT_AN_OBJECT };
   const { book } = context;
   return guarded(context, receipt, 'TRADE_CLIENT_EXTENSIONS_MODIFY_REJECT', named(specifier), (batch) => {
@@ -62,11 +62,11 @@ export function modifyTradeExtensions(context: Context, specifier: string, body:
     const holder = given.id === undefined ? undefined : book.tradeByClientId.get(given.id);
     if (holder !== undefined && holder !== trade && holder.closedAt === null) throw new RejectedRequest('CLIENT_TRADE_ID_ALREADY_EXISTS');
     const oldId = trade.clientExtensions?.id;
-    batch.add('TRADE_CLIENT_EXTENSIONS_MODIFY', { tradeID: String(trade.id), clientTradeID: oldId, tradeClientExtensionsModify: extensionsBody(given) });
+    const transaction = batch.add('TRADE_CLIENT_EXTENSIONS_MODIFY', { tradeID: String(trade.id), clientTradeID: oldId, tradeClientExtensionsModify: extensionsBody(given) });
     trade.clientExtensions = mergeExtensions(trade.clientExtensions, given);
     if (oldId !== undefined && oldId !== trade.clientExtensions?.id) book.tradeByClientId.delete(oldId);
     if (trade.clientExtensions?.id !== undefined) book.tradeByClientId.set(trade.clientExtensions.id, trade);
-    return { kind: 'done', transactions: batch.transactions };
+    return { kind: 'done', transaction };
   });
 }
 
@@ -179,9 +179,9 @@ export function setTradeOrders(context: Context, specifier: string, body: unknow
     kind,
     role: 'reject',
     transaction: batch.add(`${kind}_ORDER_REJECT`, {
+      ...echoOf(fields, kind),
       tradeID: String(trade.id),
       clientTradeID: trade.clientExtensions?.id,
-      ...echoOf(fields),
       reason: standing === null ? 'CLIENT_ORDER' : 'REPLACEMENT',
       intendedReplacesOrderID: standing === null ? undefined : String(standing.id),
       rejectReason: reason,

@@ -205,7 +205,7 @@ describe('the rest of the account', () => {
     expect((await broker.account('GET', '/pricing')).status).toBe(400);
     await openTrade({ stopLossOnFill: { distance: '0.05000' } });
     expect((await broker.account('GET', '/changes?sinceTransactionID=3')).body).toMatchObject({
-      changes: { ordersCreated: [{ type: 'STOP_LOSS' }], ordersFilled: [{ id: '4' }], tradesOpened: [{ id: '5', stopLossOrderID: '6' }], positions: [{ long: { units: '100' } }], transactions: [{ id: '4' }, { id: '5' }, { id: '6' }] },
+      changes: { ordersCreated: [{ type: 'MARKET', state: 'FILLED' }, { type: 'STOP_LOSS' }], ordersFilled: [{ id: '4' }], tradesOpened: [{ id: '5', stopLossOrderID: '6' }], positions: [{ long: { units: '100' } }], transactions: [{ id: '4' }, { id: '5' }, { id: '6' }] },
       state: { trades: [{ id: '5' }] },
     });
     expect((await broker.account('GET', '')).body).toMatchObject({ account: { trades: [{ id: '5' }], positions: [{ instrument: 'EUR_USD' }], orders: [{ id: '6', tradeID: '5' }] } });
