@@ -56,7 +56,8 @@ function readCount(text: string | undefined): number | null {
   return Number(text);
 }
 
-function readFlag(text: string | undefined, name: string, byDefault: boolean): boolean {
+/** @throws InvalidRequest for anything but true and false. */
+export function readFlag(text: string | undefined, name: string, byDefault: boolean): boolean {
   if (text === undefined) return byDefault;
   if (text !== 'true' && text !== 'false') throw invalidValue(name);
   return text === 'true';

@@ -9,7 +9,7 @@ import { LockstepClock } from './clock/lockstep.ts';
 import { RealtimeClock } from './clock/realtime.ts';
 import type { EngineSettings } from './engine/settings.ts';
 import { engineSettings, usualSettings } from './engine/settings.ts';
-import { BrokerOptionError, offeredInstruments, startBehind } from './options.ts';
+import { BrokerOptionError, nominalConversions, offeredInstruments, startBehind } from './options.ts';
 import type { LocalBrokerOptions } from './options.ts';
 import { startServer } from './server.ts';
 import { PRICE_WINDOW_MS, StreamHub } from './streams.ts';
@@ -118,6 +118,7 @@ export async function startLocalBroker(options: LocalBrokerOptions): Promise<Loc
     instruments: instruments.map(usualSettings),
     calendar,
     ...(options.account === undefined ? {} : { accountId: options.account }),
+    fixedConversions: nominalConversions(instruments, 'USD'),
     ...options.engine,
   });
   const token = readToken(options.tokenFile);

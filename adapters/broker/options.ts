@@ -1,4 +1,5 @@
 /** What a local broker can be told, and what follows from it. */
+import { nominalPrice } from './bars/draw.ts';
 import { USUAL_PAIRS } from './bars/offer.ts';
 import type { BarSeries } from './bars/series.ts';
 import type { RateLimits } from './http/limits.ts';
@@ -64,6 +65,21 @@ export function offeredInstruments(options: LocalBrokerOptions): readonly Instru
   if (stray !== undefined) throw new BrokerOptionError(`barsFiles: ${stray} is none of the instruments; add it to them or leave its file out`);
   if (names.length === 0 || names.length > INSTRUMENTS_MAX) throw new BrokerOptionError(`instruments: ${names.length} are offered; give 1 to ${INSTRUMENTS_MAX}`);
   return [...new Set(names)].map(usualInstrument);
+}
+
+/**
+ * Conversions that the instruments themselves do not give: home units for one unit of a currency that some are priced
+ * in, at the price that drawn markets live near. So one yen cross can be traded alone, with P&L of the right size.
+ */
+export function nominalConversions(instruments: readonly Instrument[], home: string): { readonly [currency: string]: string } {
+  const conversions: { [currency: string]: string } = {};
+  for (const { quote } of instruments) {
+    const isGiven = quote === home || instruments.some((each) => (each.base === quote && each.quote === home) || (each.base === home && each.quote === quote));
+    const [direct, inverse] = [nominalPrice(`${quote}_${home}`), nominalPrice(`${home}_${quote}`)];
+    const rate = direct ?? (inverse === undefined ? undefined : 1 / inverse);
+    if (!isGiven && rate !== undefined) conversions[quote] = rate.toFixed(10);
+  }
+  return conversions;
 }
 
 /**

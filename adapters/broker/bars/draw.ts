@@ -40,6 +40,9 @@ const FIRST_PRICES: { readonly [instrument: string]: number } = {
   EUR_JPY: 162, GBP_JPY: 190, AUD_JPY: 99, EUR_GBP: 0.866, EUR_CHF: 0.968,
 };
 
+/** Near what drawn markets trade at, for an instrument of theirs. */
+export const nominalPrice = (instrument: string): number | undefined => FIRST_PRICES[instrument];
+
 /** A generator's sequences are 2^64 draws apart, so that no two of them ever meet. */
 export function sequenceOf(seed: number, sequence: number): () => number {
   const rng = xoroshiro128plus(seed);

@@ -8,7 +8,7 @@ import type { Engine } from './engine.ts';
 import { orderBody, positionBodies, positionState, tradeBody } from './holdings-views.ts';
 import { levelsOf } from './offers.ts';
 import type { AccountValue } from './valuation.ts';
-import { accountValue, homeFactors, marginOf, marginShare, unrealizedPl } from './valuation.ts';
+import { accountValue, marginOf, marginShare, unrealizedPl } from './valuation.ts';
 import { isMarketOpen } from '../../../domain/calendar.ts';
 import { format } from '../../../domain/money.ts';
 import { formatInstant } from '../../../domain/time.ts';
@@ -121,18 +121,6 @@ export function priceBody(engine: Engine, market: Market, at: Instant): Body | n
     tradeable,
     instrument: market.settings.instrument.name,
   };
-}
-
-/** Conversion factors of every currency that the account's instruments are priced in. */
-export function homeConversionBodies(engine: Engine): Body[] {
-  const byCurrency = new Map<string, Body>();
-  for (const market of engine.book.markets.values()) {
-    const currency = market.settings.instrument.quote;
-    const factors = homeFactors(market, engine.settings);
-    if (factors === null) continue;
-    byCurrency.set(currency, { currency, accountGain: printDecimal(factors.gain), accountLoss: printDecimal(factors.loss), positionValue: printDecimal(factors.value) });
-  }
-  return [...byCurrency.values()];
 }
 
 /** The moving figures of a trailing stop; how far its trigger lies from the price that it looks at. */

@@ -3,14 +3,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { pathText, queryText, timesFor } from './app.ts';
 import { HttpError } from './errors.ts';
 import type { CandleQuery } from '../candles.ts';
-import { CANDLE_PARAMETERS, candlesBody } from '../candles.ts';
+import { CANDLE_PARAMETERS, candlesBody, readFlag } from '../candles.ts';
+import { readDateTime } from '../datetimes.ts';
 import type { Body } from '../engine/bodies.ts';
-import { marketOf } from '../engine/book.ts';
 import { InvalidRequest, invalidValue } from '../engine/requests.ts';
-import { homeConversionBodies, priceBody } from '../engine/views.ts';
+import { pricingBody } from '../pricing.ts';
 import type { StreamHub, StreamName } from '../streams.ts';
 import type { Venue } from '../venue.ts';
-import { formatInstant } from '../../../domain/time.ts';
 
 function readInstruments(request: FastifyRequest, venue: Venue): readonly string[] {
   const text = queryText(request, 'instruments');
@@ -19,6 +18,8 @@ function readInstruments(request: FastifyRequest, venue: Venue): readonly string
   if (names.some((name) => !venue.engine.book.markets.has(name))) throw invalidValue('instruments');
   return names;
 }
+
+const queryFlag = (request: FastifyRequest, name: string, byDefault: boolean): boolean => readFlag(queryText(request, name), name, byDefault);
 
 const readCandleQuery = (request: FastifyRequest): CandleQuery =>
   Object.fromEntries(CANDLE_PARAMETERS.map((name) => [name, queryText(request, name)]));
@@ -29,10 +30,15 @@ export function addMarketRoutes(app: FastifyInstance, venue: Venue): void {
   app.get('/v3/instruments/:instrument/candles', candles);
   app.get('/v3/accounts/:accountId/instruments/:instrument/candles', candles);
   app.get('/v3/accounts/:accountId/pricing', async (request) => {
-    const names = readInstruments(request, venue);
-    const prices = names.flatMap((name) => priceBody(venue.engine, marketOf(venue.engine.book, name), venue.now) ?? []);
-    const conversions = queryText(request, 'includeHomeConversions') === 'true' ? { homeConversions: homeConversionBodies(venue.engine) } : {};
-    return { time: formatInstant(venue.now), prices, ...conversions };
+    const since = queryText(request, 'since');
+    const sinceAt = since === undefined ? null : readDateTime(since);
+    if (since !== undefined && sinceAt === null) throw invalidValue('since');
+    return pricingBody(venue, {
+      instruments: readInstruments(request, venue),
+      since: sinceAt,
+      includeHomeConversions: queryFlag(request, 'includeHomeConversions', false),
+      includeUnitsAvailable: queryFlag(request, 'includeUnitsAvailable', false),
+    });
   });
 }
 
@@ -45,7 +51,7 @@ export function addStreamRoutes(app: FastifyInstance, venue: Venue, hub: StreamH
     hub.open(name, reply.raw, { instruments, snapshot, headers, withTimes: timesFor(request) });
   };
   app.get('/v3/accounts/:accountId/pricing/stream', async (request, reply) => {
-    open(request, reply, 'pricing', readInstruments(request, venue), queryText(request, 'snapshot') !== 'false');
+    open(request, reply, 'pricing', readInstruments(request, venue), queryFlag(request, 'snapshot', true));
   });
   app.get('/v3/accounts/:accountId/transactions/stream', async (request, reply) => {
     open(request, reply, 'transactions', [], false);

@@ -201,7 +201,7 @@ describe('the rest of the account', () => {
       financing: { financingDaysOfWeek: [{ dayOfWeek: 'MONDAY', daysCharged: 1 }, {}, { dayOfWeek: 'WEDNESDAY', daysCharged: 3 }, {}, {}, { daysCharged: 0 }, { dayOfWeek: 'SUNDAY', daysCharged: 0 }] },
     });
     expect((await broker.account('GET', '/instruments?instruments=NO_SUCH')).body).toMatchObject({ errorMessage: "Invalid value specified for 'instruments'" });
-    expect((await broker.account('GET', '/pricing?instruments=EUR_USD&includeHomeConversions=true')).body).toMatchObject({ prices: [{ type: 'PRICE', tradeable: true }], homeConversions: [{ currency: 'USD', accountGain: '1', accountLoss: '1', positionValue: '1' }] });
+    expect((await broker.account('GET', '/pricing?instruments=EUR_USD&includeHomeConversions=true')).body).toMatchObject({ prices: [{ type: 'PRICE', tradeable: true }], homeConversions: [{ currency: 'EUR' }, { currency: 'USD', accountGain: '1', accountLoss: '1', positionValue: '1' }] });
     expect((await broker.account('GET', '/pricing')).status).toBe(400);
     await openTrade({ stopLossOnFill: { distance: '0.05000' } });
     expect((await broker.account('GET', '/changes?sinceTransactionID=3')).body).toMatchObject({

@@ -35,6 +35,11 @@ export class TestBroker {
     this.broker = broker;
   }
 
+  /** A client of a broker that a test has put together itself. */
+  static of(broker: LocalBroker): TestBroker {
+    return new TestBroker(broker);
+  }
+
   static async start(options: Partial<LocalBrokerOptions> = {}): Promise<TestBroker> {
     return new TestBroker(await startLocalBroker({ clock: 'lockstep', port: 0, drawnBars: 200, seed: 7, ...options }));
   }
