@@ -1,7 +1,7 @@
 /** Mirroring the broker's ledger: every transaction once and in order, and what each one says to the desk. */
 import type { AccountSnapshot, BrokerTransaction, TransactionsPage } from '../broker.ts';
 import { canonicalJson } from '../canonical.ts';
-import type { DataOf, ReviewCause } from '../events.ts';
+import type { ReviewCause } from '../events.ts';
 import type { ClientOrderId } from '../ids.ts';
 import { epochOfTag } from '../ids.ts';
 import type { TransactionBody } from '../ledger.ts';
@@ -112,7 +112,7 @@ export function takeBaseline(draft: Draft, snapshot: AccountSnapshot): void {
 
 function record(draft: Draft, transaction: BrokerTransaction): void {
   const body = readBody(String(transaction.id), transaction.body);
-  draft.tell({ type: 'BrokerTransactionRecorded', data: { transactionId: String(transaction.id), body: transaction.body as DataOf<'BrokerTransactionRecorded'>['body'] } }, {
+  draft.tell({ type: 'BrokerTransactionRecorded', data: { transactionId: String(transaction.id), body: transaction.body } }, {
     actor: 'broker',
     occurredAt: transaction.at,
     correlationId: correlationOf(draft, body),

@@ -14,10 +14,10 @@ import { openSqliteStore } from '../../adapters/sqlite/store.ts';
 import { initialDesk } from '../../domain/desk/state.ts';
 import type { DeskState } from '../../domain/desk/state.ts';
 import { GENESIS_HASH } from '../../domain/log.ts';
-import { createPolicy } from '../../models/registry.ts';
 import { ALL_PROJECTIONS } from '../../projections/index.ts';
 import { liveLaneOf, performWith } from '../../src/daemon/effects.ts';
 import { Journal } from '../../src/daemon/journal.ts';
+import { loadPolicy, PolicySeat } from '../../src/daemon/policy.ts';
 import { Runtime } from '../../src/daemon/runtime.ts';
 import { RUN, SETTINGS } from '../domain/settings.ts';
 import type { BenchRow } from './bench-row.ts';
@@ -63,6 +63,9 @@ async function importOnce(url: string, directory: string): Promise<Imported> {
   const broker = createOandaBroker({ restUrl: url, streamUrl: url, accountId: ACCOUNT, token: TOKEN, clock });
   const settings = { ...SETTINGS, accountId: ACCOUNT, importedTransactionsMax: TRANSACTIONS };
   const journal = new Journal({ store, head: await store.head(), clock, deployment: 'bench', accountId: ACCOUNT, build: 'bench', configHash: GENESIS_HASH, modelHash: GENESIS_HASH });
+  const loading = await loadPolicy({ kind: 'hold' });
+  if (!loading.ok) throw new Error(loading.detail);
+  const seat = new PolicySeat({ kind: 'hold' }, loading);
   let early: number | null = null;
   const began = performance.now();
   const processorAtStart = process.cpuUsage();
@@ -73,7 +76,7 @@ async function importOnce(url: string, directory: string): Promise<Imported> {
     };
     const runtime = new Runtime({
       initial: initialDesk(settings), journal, clock, timers: new SystemTimers(clock), laneOf: liveLaneOf, observed,
-      perform: performWith({ broker, clock, policy: createPolicy({ kind: 'hold' }, null), evaluator: null, connectFeeds: () => Promise.resolve(), reply: () => undefined }),
+      perform: performWith({ broker, clock, seat, connectFeeds: () => Promise.resolve(), reconnectFeed: () => undefined, reply: () => undefined }),
     });
     runtime.submit({ kind: 'start', run: RUN });
     void runtime.ended.then(async ({ exitCode, reason }) => {
