@@ -6,6 +6,7 @@
  * Decimals are strings, times are the RFC 3339 strings they came as, and no float is ever stored.
  */
 import { z } from 'zod';
+import type { Json } from './canonical.ts';
 import { ACTIONS } from './policy.ts';
 
 const decimal = z.string().regex(/^-?\d+(\.\d+)?$/, 'must be a plain decimal in a string');
@@ -64,6 +65,19 @@ const search = z.strictObject({
   headsBase64: z.string(),
 });
 
+/** What JSON can say, walked by hand: a schema would look at each of an old account's millions of values several times over. */
+function isJson(value: unknown): value is Json {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
+  if (typeof value === 'number') return Number.isFinite(value);
+  return Array.isArray(value) ? value.every(isJson) : isJsonObject(value);
+}
+
+function isJsonObject(value: unknown): value is { [key: string]: Json } {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return (prototype === Object.prototype || prototype === null) && Object.values(value).every(isJson);
+}
+
 /** A float written as its shortest round-trip text, exponent allowed: it is evidence, never money. */
 function decimalText() {
   return z.string().regex(/^-?\d+(\.\d+)?(e[+-]\d+)?$/, 'must be a number in a string');
@@ -112,7 +126,7 @@ export const CATALOGUE = {
   })),
 
   /** One transaction of the broker's ledger, verbatim as `sinceid` gave it; ids are contiguous. */
-  BrokerTransactionRecorded: define('ledger', 1, z.strictObject({ transactionId, body: z.record(z.string(), z.json()) })),
+  BrokerTransactionRecorded: define('ledger', 1, z.strictObject({ transactionId, body: z.custom<{ [key: string]: Json }>(isJsonObject, 'must be a JSON object') })),
   /** What was sent for an intent and what came back; never the Authorization header. */
   BrokerExchangeRecorded: define('ledger', 1, z.strictObject({
     ...orderKey,

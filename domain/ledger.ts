@@ -57,9 +57,15 @@ export class LedgerError extends Error {
   override readonly name = 'LedgerError';
 }
 
+/** Each fold and each read model asks for the same body's fields; bodies are never changed. */
+const readBodies = new WeakMap<object, TransactionBody>();
+
 export function readBody(transactionId: string, body: unknown): TransactionBody {
+  const known = typeof body === 'object' && body !== null ? readBodies.get(body) : undefined;
+  if (known !== undefined) return known;
   const result = bodySchema.safeParse(body);
   if (!result.success) throw new LedgerError(`transaction ${transactionId}: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`);
+  readBodies.set(body as object, result.data);
   return result.data;
 }
 

@@ -29,24 +29,29 @@ export class StrictJsonError extends Error {
 export function parseStrictJson(text: string, numbers: 'any' | 'exact'): Json {
   let value: Json;
   try {
-    value = (numbers === 'exact' ? JSON.parse(text, keepDigits) : JSON.parse(text)) as Json;
+    value = JSON.parse(text) as Json;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new StrictJsonError('the text is no JSON');
   }
-  inspect(text);
-  return value;
+  const { lossy } = inspect(text);
+  // A reviver costs more than all the rest, and hardly a body needs one.
+  return numbers === 'exact' && lossy ? (JSON.parse(text, keepDigits) as Json) : value;
 }
+
+/** Would reading it as a number lose a digit, or its spelling? */
+const isLossy = (source: string): boolean => !(INTEGER.test(source) && Number.isSafeInteger(Number(source)));
 
 /** A reviver: numbers that a float or an unsafe integer would change stay text. */
 function keepDigits(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
   if (typeof value !== 'number') return value;
   const source = context?.source;
-  return source !== undefined && INTEGER.test(source) && Number.isSafeInteger(value) ? value : (source ?? String(value));
+  return source === undefined || isLossy(source) ? (source ?? String(value)) : value;
 }
 
 /** Walks a text that is known to be JSON: strings that a colon follows are keys, all else is plain. */
-function inspect(text: string): void {
+function inspect(text: string): { readonly lossy: boolean } {
+  let lossy = false;
   /** The keys seen in each open object; null for an open array. */
   const open: (Set<string> | null)[] = [];
   for (let index = 0; index < text.length; index += 1) {
@@ -64,9 +69,12 @@ function inspect(text: string): void {
       open.pop();
     } else if (character === '-' || (character >= '0' && character <= '9')) {
       NUMBER.lastIndex = index;
-      index += NUMBER.exec(text)![0].length - 1;
+      const [source] = NUMBER.exec(text)!;
+      lossy ||= isLossy(source);
+      index += source.length - 1;
     }
   }
+  return { lossy };
 }
 
 /** The index behind the closing quote. */

@@ -112,7 +112,7 @@ export function takeBaseline(draft: Draft, snapshot: AccountSnapshot): void {
 
 function record(draft: Draft, transaction: BrokerTransaction): void {
   const body = readBody(String(transaction.id), transaction.body);
-  draft.tell({ type: 'BrokerTransactionRecorded', data: { transactionId: String(transaction.id), body: { ...transaction.body } as never } }, {
+  draft.tell({ type: 'BrokerTransactionRecorded', data: { transactionId: String(transaction.id), body: transaction.body } }, {
     actor: 'broker',
     occurredAt: transaction.at,
     correlationId: correlationOf(draft, body),

@@ -1,5 +1,6 @@
 /** Keeping our trades protected: a stop that is gone or was moved is put back once; after that the trade is closed. */
 import type { Exchange, OrderRequest } from '../broker.ts';
+import { isProtocolFault } from '../broker.ts';
 import type { GuardVerdict } from '../events.ts';
 import type { ClientOrderId } from '../ids.ts';
 import { stopOrderIdOf } from '../ids.ts';
@@ -142,6 +143,8 @@ export function recordStopExchange(draft: Draft, clientOrderId: ClientOrderId, r
   if (found === undefined) throw new Error(`an exchange for ${clientOrderId}, which was never intended`);
   const { book, replacement } = found;
   tellExchange(draft, clientOrderId, request, exchange, { ...tellingOf(book, clientOrderId), actor: 'broker' });
+  if (exchange.failure?.unsent === true && replacement.status === 'intended') return fail(draft, book, replacement.tradeId, `not sent: ${exchange.failure.detail}`);
+  if (exchange.status !== null && isProtocolFault(exchange.status)) draft.halt('protocol', `the broker answered a stop with ${exchange.status}`);
   if (exchange.status === 401 || exchange.status === 403) draft.halt('authentication', `the broker answered ${exchange.status}: ${exchange.refusal ?? ''}`);
   if (replacement.status === 'intended' && exchange.refusal !== null && !leavesTransaction(exchange)) fail(draft, book, replacement.tradeId, exchange.refusal);
 }
