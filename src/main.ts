@@ -87,7 +87,6 @@ program.command('replay').summary('rebuild the read models from the log and comp
 program.command('verify').summary('recompute the log’s hash chains').addOption(configOption()).addOption(jsonOption())
   .action((options: OutputOptions) => act(() => verify(options))());
 
-const VERBS: { readonly [verb in ModeVerb]: string } = {
 program.command('features').summary('write the rows that a policy would see, for a trainer of your own')
   .requiredOption('--set <id>', 'feature set: swt-137, swt-76 or micro-32x15')
   .requiredOption('--bars <file>', 'CSV of one-minute bars in UTC (.gz too)')
@@ -98,7 +97,7 @@ program.command('features').summary('write the rows that a policy would see, for
   .option('--always-open', 'the market is open on every day', false)
   .action((options: FeaturesCommand) => act(() => writeFeatures(options))());
 
-const VERBS: { readonly [verb in ControlCommand['verb']]: string } = {
+const VERBS: { readonly [verb in ModeVerb]: string } = {
   arm: 'let the daemon trade; shows the worst loss first',
   disarm: 'stop opening; reduce, then observe',
   halt: 'stop policy orders at once',

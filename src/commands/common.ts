@@ -38,9 +38,9 @@ export class UsageError extends Error {
 
 /** The exit code that goes with a failure; each class of error has one meaning. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof ConfigError || error instanceof TokenError || error instanceof InstrumentError) return EXIT.config;
+  if (error instanceof ConfigError || error instanceof TokenError || error instanceof InstrumentError || error instanceof FeatureSetError) return EXIT.config;
   if (error instanceof StoreError || error instanceof EventFormatError) return EXIT.store;
-  if (error instanceof UsageError || error instanceof QueryError || error instanceof BarsFileError || error instanceof BrokerOptionError || error instanceof FeatureSetError) return EXIT.usage;
+  if (error instanceof UsageError || error instanceof QueryError || error instanceof BarsFileError || error instanceof BrokerOptionError) return EXIT.usage;
   if (error instanceof DaemonNotRunningError || error instanceof LockstepError) return EXIT.unreachable;
   if (error instanceof ControlRequestError) return EXIT.tryAgain;
   return 1;

@@ -8,7 +8,7 @@ import type { BarSeries } from '../../adapters/broker/bars/series.ts';
 import { OANDA_CALENDAR } from '../../domain/calendar.ts';
 import { usualInstrument } from '../../domain/instruments.ts';
 import type { Instrument } from '../../domain/instruments.ts';
-import { createFeatureSet } from '../../models/features/catalogue.ts';
+import { createFeatureSet, FEATURE_SET_IDS } from '../../models/features/catalogue.ts';
 import type { FeatureSet } from '../../models/features/feature-set.ts';
 import { windowEnds } from '../../models/features/rows.ts';
 import type { CloseSeries, FeatureRows } from '../../models/features/rows.ts';
@@ -91,6 +91,7 @@ class Tally {
 export async function writeFeatures(command: FeaturesCommand): Promise<number> {
   const { out } = command;
   if (out !== undefined) checkOut(out);
+  if (!FEATURE_SET_IDS.includes(command.set)) throw new UsageError(`--set must be ${FEATURE_SET_IDS.join(', ')}, not "${command.set}"`);
   const features = createFeatureSet(command.set);
   const instrument = usualInstrument(command.instrument);
   const windowGapMinutesMax = number(command.windowGapMinutes, 'window-gap-minutes', WINDOW_GAP_MINUTES_MAX);

@@ -21,7 +21,7 @@ export type PolicyLoading = LoadedPolicy | { readonly ok: false; readonly check:
 
 /** What a search that is set up like this needs of its model. */
 export function expectationsOf({ featureSetId, discount, simulations }: { readonly featureSetId: string; readonly discount: number; readonly simulations: number }): ModelExpectations {
-  return { featureSetId, observationShape: [createFeatureSet(featureSetId).length], discount, simulations, decisionBudgetMs: DECISION_BUDGET_MS };
+  return { featureSetId, observationShape: createFeatureSet(featureSetId).shape, discount, simulations, decisionBudgetMs: DECISION_BUDGET_MS };
 }
 
 /** A model that fails a check is a value, so that the refusal can be logged before the daemon ends. */

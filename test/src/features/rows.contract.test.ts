@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { readBarsFile } from '../../../adapters/broker/bars/csv.ts';
-import { drawMarket } from '../../../adapters/broker/bars/draw.ts';
-import type { BarSeries, PointOhlc } from '../../../adapters/broker/bars/series.ts';
+import { createMarketDrawer } from '../../../adapters/broker/bars/draw.ts';
+import { BarSeries } from '../../../adapters/broker/bars/series.ts';
+import type { PointOhlc } from '../../../adapters/broker/bars/series.ts';
 import type { Bar, Ohlc } from '../../../domain/broker.ts';
 import { OANDA_CALENDAR } from '../../../domain/calendar.ts';
 import { FLAT_VIEW } from '../../../domain/excursion.ts';
@@ -36,7 +37,10 @@ const decimals = (points: number): string => (points / 1_000).toFixed(3);
 
 /** A yen market from Thursday over a weekend, with minutes that have no tick, and a hole of a quarter of an hour on Monday. */
 function drawnBars(): BarSeries {
-  return drawMarket({ seed: 5, instrument: YEN, calendar: OANDA_CALENDAR, from: parseInstant('2026-01-08T12:00:00Z'), silentMinutes: true, bars: 2_600 });
+  const drawer = createMarketDrawer({ seed: 5, instrument: YEN, calendar: OANDA_CALENDAR, from: parseInstant('2026-01-08T12:00:00Z'), silentMinutes: true });
+  const bars = new BarSeries(YEN.name);
+  for (let bar = 0; bar < 2_600; bar += 1) bars.push(drawer.next());
+  return bars;
 }
 
 function barsFile(name: string, keep: (minute: number) => boolean = () => true, close: (points: number) => number = (points) => points): string {
@@ -207,7 +211,7 @@ describe('reckoner features', () => {
   });
 
   test.each<[string, Partial<FeaturesCommand>, RegExp]>([
-    ['an unknown set', { set: 'swt-9' }, /feature set "swt-9": only swt-137, swt-76, micro-32x15 exist/],
+    ['an unknown set', { set: 'swt-9' }, /--set must be swt-137, swt-76, micro-32x15, not "swt-9"/],
     ['bars that are not there', { bars: join(DIRECTORY, 'none.csv') }, /none\.csv: cannot be read/],
     ['an output of no known form', { out: join(DIRECTORY, 'rows.txt') }, /rows\.txt: give a name that ends in \.csv or \.parquet/],
     ['an output in no directory', { out: join(DIRECTORY, 'no', 'rows.csv') }, /there is no such directory; make it first/],
