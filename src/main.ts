@@ -8,6 +8,8 @@ import { BUILD, DEFAULT_CONFIG_FILE, exitCodeOf, warn } from './commands/common.
 import type { ConfigOption } from './commands/common.ts';
 import { checkConfig, showConfig } from './commands/config.ts';
 import { demo } from './commands/demo.ts';
+import { writeFeatures } from './commands/features.ts';
+import type { FeaturesCommand } from './commands/features.ts';
 import { query, replay, status, verify } from './commands/inspect.ts';
 import type { OutputOptions, QueryOptions } from './commands/inspect.ts';
 import { benchModel, inspectModel, swapModel, verifyModel } from './commands/model.ts';
@@ -84,6 +86,16 @@ program.command('replay').summary('rebuild the read models from the log and comp
 
 program.command('verify').summary('recompute the log’s hash chains').addOption(configOption()).addOption(jsonOption())
   .action((options: OutputOptions) => act(() => verify(options))());
+
+program.command('features').summary('write the rows that a policy would see, for a trainer of your own')
+  .requiredOption('--set <id>', 'feature set: swt-137, swt-76 or micro-32x15')
+  .requiredOption('--bars <file>', 'CSV of one-minute bars in UTC (.gz too)')
+  .option('--out <file>', 'ends in .csv or .parquet; without it, CSV on stdout')
+  .option('--instrument <name>', 'the pair that the bars are of', 'EUR_USD')
+  .option('--spread-pips <n>', 'spread around a file of mid prices', '0')
+  .option('--window-gap-minutes <n>', 'open minutes that a window may cross (trading.windowGapMinutesMax)', '10')
+  .option('--always-open', 'the market is open on every day', false)
+  .action((options: FeaturesCommand) => act(() => writeFeatures(options))());
 
 const VERBS: { readonly [verb in OperatorVerb]: string } = {
   arm: 'let the daemon trade; shows the worst loss first',

@@ -10,7 +10,7 @@ import type { FeatureRefusal } from './feature-set.ts';
  */
 const STEP_MINUTES_MAX = 1_440 + 60;
 
-export const refusal = (code: RefusalCode, detail: string): FeatureRefusal => ({ kind: 'refusal', code, detail });
+const refusal = (code: RefusalCode, detail: string): FeatureRefusal => ({ kind: 'refusal', code, detail });
 
 /** Null for a window that can be read: as long as wanted, without a hole, every close a positive number. */
 export function refuseWindow({ midCloses, barStarts, position }: Observation, windowBars: number): FeatureRefusal | null {

@@ -12,6 +12,7 @@ import { EventFormatError } from '../../domain/events.ts';
 import { InstrumentError } from '../../domain/instruments.ts';
 import { StoreError } from '../../domain/log.ts';
 import type { Row } from '../../domain/projection.ts';
+import { FeatureSetError } from '../../models/features/catalogue.ts';
 import { EXIT } from '../daemon/runtime.ts';
 import manifest from '../../package.json' with { type: 'json' };
 
@@ -37,7 +38,7 @@ export class UsageError extends Error {
 
 /** The exit code that goes with a failure; each class of error has one meaning. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof ConfigError || error instanceof TokenError || error instanceof InstrumentError) return EXIT.config;
+  if (error instanceof ConfigError || error instanceof TokenError || error instanceof InstrumentError || error instanceof FeatureSetError) return EXIT.config;
   if (error instanceof StoreError || error instanceof EventFormatError) return EXIT.store;
   if (error instanceof UsageError || error instanceof QueryError || error instanceof BarsFileError || error instanceof BrokerOptionError) return EXIT.usage;
   if (error instanceof DaemonNotRunningError || error instanceof LockstepError) return EXIT.unreachable;

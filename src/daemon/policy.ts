@@ -6,6 +6,7 @@ import type { Evaluator, Policy } from '../../domain/policy.ts';
 import type { ModelExpectations } from '../../models/contract/checks.ts';
 import { createFeatureSet } from '../../models/features/catalogue.ts';
 import { createPolicy } from '../../models/registry.ts';
+import { warmUp } from './warm-up.ts';
 
 /** Network time allowed for one decision; a bar is a minute, and most of it belongs to the broker. */
 const DECISION_BUDGET_MS = 5_000;
@@ -21,7 +22,7 @@ export type PolicyLoading = LoadedPolicy | { readonly ok: false; readonly check:
 
 /** What a search that is set up like this needs of its model. */
 export function expectationsOf({ featureSetId, discount, simulations }: { readonly featureSetId: string; readonly discount: number; readonly simulations: number }): ModelExpectations {
-  return { featureSetId, observationShape: [createFeatureSet(featureSetId).length], discount, simulations, decisionBudgetMs: DECISION_BUDGET_MS };
+  return { featureSetId, observationShape: createFeatureSet(featureSetId).shape, discount, simulations, decisionBudgetMs: DECISION_BUDGET_MS };
 }
 
 /** A model that fails a check is a value, so that the refusal can be logged before the daemon ends. */
@@ -29,7 +30,12 @@ export async function loadPolicy(config: Config['policy']): Promise<PolicyLoadin
   if (config.kind !== 'muzero') return { ok: true, policy: createPolicy(config, null), evaluator: null, trained: true };
   const loaded = await loadOnnxModel(config.modelDirectory, expectationsOf(config));
   if (!loaded.ok) return loaded;
-  return { ok: true, policy: createPolicy(config, loaded), evaluator: loaded.evaluator, trained: Number(loaded.manifest.trained_steps) > 0 };
+  const { evaluator } = loaded;
+  const policy = createPolicy(config, loaded);
+  const failure = await warmUp(policy, evaluator);
+  if (failure === null) return { ok: true, policy, evaluator, trained: Number(loaded.manifest.trained_steps) > 0 };
+  await evaluator.close();
+  return { ok: false, check: 'warm-up', detail: failure };
 }
 
 /** Who decides. Another model can be verified beside the present one, and takes over in one step. */

@@ -273,6 +273,7 @@ describe('what the policy is shown', () => {
     desk.advanceMinutes(1);
     const { observation, transactionId, shadow } = desk.consultations[0]!;
     expect([...observation.midCloses]).toEqual([1.10014, 1.10005, 1.10006, 1.10007]);
+    expect([...observation.barStarts]).toEqual([4, 3, 2, 1].map((minutes) => desk.now - minutes * MINUTE_MS));
     expect(observation).toMatchObject({ at: desk.now, mask: [true, true, true, false], decisionIndex: 1, position: { side: 0 } });
     expect({ transactionId, shadow }).toEqual({ transactionId: 2, shadow: false });
   });

@@ -21,7 +21,7 @@ const RELATIVE = 1e-9;
 /** The two releases compute the centres in different orders, so their last bits differ. */
 const METADATA_RELATIVE = 1e-12;
 
-export const parametersOf = ({ kymatio, params }: Reference): ScatteringParameters => ({
+const parametersOf = ({ kymatio, params }: Reference): ScatteringParameters => ({
   J: params.J, Q: params.Q, length: params.N, maxOrder: params.maxOrder, oversampling: params.oversampling, kymatio,
   ...(params.T === null ? {} : { averagingScale: params.T }),
 });
