@@ -6,6 +6,8 @@ import { BROKER_HELP, runBroker } from './commands/broker.ts';
 import type { BrokerCommand } from './commands/broker.ts';
 import { BUILD, DEFAULT_CONFIG_FILE, exitCodeOf, warn } from './commands/common.ts';
 import type { ConfigOption } from './commands/common.ts';
+import { certify } from './commands/certify.ts';
+import type { CertifyOptions } from './commands/certify.ts';
 import { checkConfig, showConfig } from './commands/config.ts';
 import { demo } from './commands/demo.ts';
 import { writeFeatures } from './commands/features.ts';
@@ -71,6 +73,14 @@ program.command('broker').summary('the local broker: an OANDA v20 server')
   .option('--retry-after <seconds>', 'with --rate-limits: the Retry-After that a 429 carries')
   .addHelpText('after', BROKER_HELP)
   .action((options: BrokerCommand) => act(() => runBroker(options))());
+
+program.command('certify').summary('ask a practice account what only an account can answer').addOption(configOption()).addOption(jsonOption())
+  .description('Makes experiments with orders of one unit on the configured practice account (or the local broker) and writes a signed certificate: what was expected, what was seen, every exchange.')
+  .option('--practice', 'let it trade the account', false).option('--yes', 'do not ask', false)
+  .option('--instrument <name>', 'the pair; the first configured one when left out').option('--only <ids>', 'some experiments, separated by commas')
+  .option('--out <file>', 'the certificate; in the data directory when left out').option('--key <file>', 'signing key; made when there is none')
+  .option('--check <file>', 'read a certificate and check its signature')
+  .action((options: CertifyOptions) => act(() => certify(options))());
 
 program.command('run').summary('run the daemon').addOption(configOption()).action((options: ConfigOption) => act(() => run(options))());
 

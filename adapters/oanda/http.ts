@@ -25,6 +25,8 @@ export interface HttpRequest {
   readonly deadlineMs: number;
   /** Aborting it gives the exchange up early; one for each exchange. */
   readonly abort: AbortController;
+  /** Sent as the ClientRequestID header, which the broker repeats in the transactions it writes. */
+  readonly clientRequestId?: string;
 }
 
 /** What came of it. `broken` is null when a reply arrived whole; the bytes received until then are kept. */
@@ -82,7 +84,11 @@ export async function exchange(pool: Pool, token: string, request: HttpRequest):
     const reply = await pool.request({
       method: request.method,
       path: request.path,
-      headers: request.body === null ? requestHeaders(token) : { ...requestHeaders(token), 'content-type': 'application/json' },
+      headers: {
+        ...requestHeaders(token),
+        ...(request.body === null ? {} : { 'content-type': 'application/json' }),
+        ...(request.clientRequestId === undefined ? {} : { ClientRequestID: request.clientRequestId }),
+      },
       body: request.body === null ? null : Buffer.from(request.body, 'utf8'),
       signal,
     });

@@ -6,8 +6,11 @@ import { TokenError } from '../../config/token.ts';
 import { ControlRequestError, DaemonNotRunningError } from '../../adapters/control/client.ts';
 import { LockstepError } from '../../adapters/clock/lockstep-link.ts';
 import { QueryError } from '../../adapters/sqlite/read-models.ts';
+import { CertificateError } from '../certify/certificate.ts';
+import { ProbeError } from '../certify/probe.ts';
 import { BarsFileError } from '../../adapters/broker/bars/csv.ts';
 import { BrokerOptionError } from '../../adapters/broker/options.ts';
+import { BrokerReadError } from '../../domain/broker.ts';
 import { EventFormatError } from '../../domain/events.ts';
 import { InstrumentError } from '../../domain/instruments.ts';
 import { StoreError } from '../../domain/log.ts';
@@ -38,10 +41,10 @@ export class UsageError extends Error {
 
 /** The exit code that goes with a failure; each class of error has one meaning. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof ConfigError || error instanceof TokenError || error instanceof InstrumentError || error instanceof FeatureSetError) return EXIT.config;
+  if (error instanceof ConfigError || error instanceof TokenError || error instanceof InstrumentError || error instanceof FeatureSetError || error instanceof CertificateError) return EXIT.config;
   if (error instanceof StoreError || error instanceof EventFormatError) return EXIT.store;
   if (error instanceof UsageError || error instanceof QueryError || error instanceof BarsFileError || error instanceof BrokerOptionError) return EXIT.usage;
-  if (error instanceof DaemonNotRunningError || error instanceof LockstepError) return EXIT.unreachable;
+  if (error instanceof DaemonNotRunningError || error instanceof LockstepError || error instanceof BrokerReadError || error instanceof ProbeError) return EXIT.unreachable;
   if (error instanceof ControlRequestError) return EXIT.tryAgain;
   return 1;
 }

@@ -21,10 +21,10 @@ export interface OperatorOptions extends ConfigOption {
 /** What arming shows of the daemon that it is about to arm. */
 const statusSchema = z.object({ policy: z.string(), model: z.string(), mode: z.string() });
 
-/** Asks on a terminal; without one the answer must have been given with `--yes`. */
-async function confirmed(question: string, yes: boolean): Promise<boolean> {
+/** Asks on a terminal; without one the answer must have been given with `--yes`. @throws UsageError with `remedy` otherwise. */
+export async function confirmed(question: string, yes: boolean, remedy: string): Promise<boolean> {
   if (yes) return true;
-  if (!process.stdin.isTTY) throw new UsageError('arming asks for confirmation, and there is no terminal: add --yes once you have read the worst loss');
+  if (!process.stdin.isTTY) throw new UsageError(remedy);
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return (await terminal.question(`${question} [type yes] `)).trim() === 'yes';
@@ -47,7 +47,7 @@ export async function operate(verb: OperatorVerb, options: OperatorOptions): Pro
     const status = statusSchema.parse(await fetchStatus(config.control.socketPath));
     warn(`${config.broker.environment} account ${config.broker.accountId}, policy ${status.policy}, model ${status.model}, mode ${status.mode}`);
     warn(`the limits allow a loss of up to ${format(worstLoss(config))} ${config.broker.accountCurrency} before trading stops`);
-    if (!(await confirmed('arm trading?', options.yes ?? false))) {
+    if (!(await confirmed('arm trading?', options.yes ?? false, 'arming asks for confirmation, and there is no terminal: add --yes once you have read the worst loss'))) {
       warn('not armed');
       return 1;
     }
