@@ -50,7 +50,9 @@ const reduceOnlyLarger = (size: PipSize): Experiment => ({
     const tradeId = await openOne(probe, size);
     if (tradeId === null) return inconclusive('the entry did not fill');
     const mine = await reduceOnly(probe, '-2');
-    return mine.some(({ tradeOpened }) => tradeOpened !== undefined) ? unsafe('a REDUCE_ONLY order opened the opposite trade') : asExpected(ends(mine));
+    if (mine.some(({ tradeOpened }) => tradeOpened !== undefined)) return unsafe('a REDUCE_ONLY order opened the opposite trade');
+    const reason = mine.find(({ type }) => type === 'ORDER_CANCEL')?.reason;
+    return asExpected(ends(mine), reason === undefined ? {} : { positionFillRefusal: reason });
   },
 });
 
@@ -93,6 +95,24 @@ const dependents = (size: PipSize): Experiment => ({
   },
 });
 
+const youngestFirst = (size: PipSize): Experiment => ({
+  id: 'youngestFirst',
+  question: 'May a trade be closed while an older one of its side is open?',
+  expected: 'yes: it fills',
+  market: 'open',
+  async run(probe) {
+    const older = await openOne(probe, size);
+    const younger = await openOne(probe, size);
+    if (older === null || younger === null) return inconclusive('the entries did not fill');
+    const before = await probe.lastTransactionId();
+    await probe.put(`/trades/${younger}/close`, { units: 'ALL' });
+    const left = await probe.ledgerUntil(before, (all) => all.some(isSettlement));
+    const end = left.find(isSettlement);
+    if (end === undefined) return inconclusive('the close has not ended');
+    return end.type === 'ORDER_FILL' ? asExpected('the younger trade closed', { tradeCloseOrder: 'any' }) : differs(ends(left), { tradeCloseOrder: 'oldest first' });
+  },
+});
+
 const positionCloseFlat: Experiment = {
   id: 'positionCloseFlat',
   question: 'How does the broker answer when the side of a flat position is closed?',
@@ -103,7 +123,7 @@ const positionCloseFlat: Experiment = {
     const code = errorCodeOf(body);
     if (status === null) return inconclusive('no whole answer came');
     const seen = `status ${status}, ${code}`;
-    return code === 'CLOSEOUT_POSITION_DOESNT_EXIST' && (status === 404 || status === 400) ? asExpected(seen, { flatPositionCloseStatus: status }) : differs(seen);
+    return code === 'CLOSEOUT_POSITION_DOESNT_EXIST' && (status === 404 || status === 400) ? asExpected(seen, { missingPositionStatus: status === 400 ? '400' : '404 when flat' }) : differs(seen);
   },
 };
 
@@ -118,8 +138,8 @@ const bothSides = (size: PipSize): Experiment => ({
     const { status, body } = await probe.put(`/positions/${probe.instrument}/close`, { longUnits: 'ALL', shortUnits: 'ALL' });
     if (status === null) return inconclusive('no whole answer came');
     return status === 400
-      ? asExpected(`status 400, ${errorCodeOf(body)}`, { bothSidesClose: 'reject' })
-      : differs(`status ${status}, ${errorCodeOf(body)}`, status === 200 ? { bothSidesClose: 'closeHeld' } : {});
+      ? asExpected(`status 400, ${errorCodeOf(body)}`, { bothSidesAll: 'reject' })
+      : differs(`status ${status}, ${errorCodeOf(body)}`, status === 200 ? { bothSidesAll: 'held side' } : {});
   },
 });
 
@@ -144,5 +164,5 @@ const errorCodeOf = (body: unknown): string =>
   typeof body === 'object' && body !== null && 'errorCode' in body && typeof body.errorCode === 'string' ? body.errorCode : 'no error code';
 
 export const closingExperiments = (size: PipSize): readonly Experiment[] => [
-  reduceOnlyFlat, reduceOnlyLarger(size), closeTwice(size), dependents(size), positionCloseFlat, bothSides(size), closedMarket,
+  reduceOnlyFlat, reduceOnlyLarger(size), closeTwice(size), dependents(size), youngestFirst(size), positionCloseFlat, bothSides(size), closedMarket,
 ];

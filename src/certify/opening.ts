@@ -45,13 +45,13 @@ const settledAll = (orderIds: readonly string[]) => (transactions: readonly Tran
 /** How the second of two orders for one slot ended. */
 function judgeSlot(transactions: readonly Transaction[], orderIds: readonly string[]): Finding {
   const opened = openedBy(transactions, orderIds);
-  if (opened.length > 1) return unsafe(`${opened.length} trades carry one client trade id: the slot does not lock`, { tradeIdInUse: 'ignore' });
+  if (opened.length > 1) return unsafe(`${opened.length} trades carry one client trade id: the slot does not lock`, { slotTaken: 'ignore' });
   if (opened.length === 0) return inconclusive('neither order was filled');
   const refused = orderIds.flatMap((orderId) => ofOrder(transactions, orderId)).find(({ type }) => type === 'ORDER_CANCEL' || type.endsWith('_REJECT'));
   if (refused === undefined) return inconclusive('the second order has neither filled nor ended');
   const reason = refused.reason ?? refused.rejectReason ?? 'no reason';
   const rejected = refused.type.endsWith('_REJECT');
-  return (reason === 'CLIENT_TRADE_ID_ALREADY_EXISTS' && !rejected ? asExpected : differs)(`the second order ended as ${refused.type} ${reason}`, { tradeIdInUse: rejected ? 'reject' : 'cancel' });
+  return (reason === 'CLIENT_TRADE_ID_ALREADY_EXISTS' && !rejected ? asExpected : differs)(`the second order ended as ${refused.type} ${reason}`, { slotTaken: rejected ? 'reject' : 'cancel' });
 }
 
 const slotLock = (size: PipSize): Experiment => ({
@@ -150,9 +150,9 @@ const pendingOrderId = (size: PipSize): Experiment => ({
     const created = mine.filter(({ type }) => type === 'LIMIT_ORDER').length;
     if (created === 0) return inconclusive('the resting order was not taken');
     const rejected = mine.find(({ type }) => type === 'LIMIT_ORDER_REJECT');
-    if (created > 1) return differs('two pending orders carry one client id', { pendingOrderIdInUse: 'accept' });
+    if (created > 1) return differs('two pending orders carry one client id', { duplicateOrderId: 'accept' });
     return rejected?.rejectReason === 'CLIENT_ORDER_ID_ALREADY_EXISTS'
-      ? asExpected('the second order was rejected with CLIENT_ORDER_ID_ALREADY_EXISTS', { pendingOrderIdInUse: 'reject' })
+      ? asExpected('the second order was rejected with CLIENT_ORDER_ID_ALREADY_EXISTS', { duplicateOrderId: 'reject' })
       : inconclusive(`the second order left ${rejected?.rejectReason ?? 'no transaction'}`);
   },
 });

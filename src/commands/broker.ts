@@ -1,10 +1,14 @@
 /** `reckoner broker`: the local broker as a process of its own. */
 import { OANDA_RATE_LIMITS } from '../../adapters/broker/http/limits.ts';
+import { z } from 'zod';
+import { switchesSchema } from '../../adapters/broker/engine/switches.ts';
+import type { Switches } from '../../adapters/broker/engine/switches.ts';
 import { startLocalBroker } from '../../adapters/broker/local-broker.ts';
 import type { LocalBrokerOptions } from '../../adapters/broker/options.ts';
 import { InstrumentError, instrumentName } from '../../domain/instruments.ts';
 import { TimeError, parseInstant } from '../../domain/time.ts';
 import type { Instant } from '../../domain/time.ts';
+import { readCertificate, switchesOf } from '../certify/certificate.ts';
 import { say, UsageError } from './common.ts';
 
 export interface BrokerCommand {
@@ -23,6 +27,10 @@ export interface BrokerCommand {
   readonly clock: string;
   readonly alwaysOpen: boolean;
   readonly hold: boolean;
+  /** A certificate whose account the broker should behave like. */
+  readonly certificate?: string;
+  /** NAME=VALUE, as often as it was given; above the certificate's. */
+  readonly switch: readonly string[];
   readonly rateLimits: boolean;
   readonly retryAfter?: string;
 }
@@ -99,6 +107,19 @@ function refuseIdleOptions(command: BrokerCommand, clock: 'lockstep' | 'realtime
   if (command.bars === undefined && command.spreadPips !== undefined) throw new UsageError('--spread-pips is the spread around a file of mid prices: add --bars');
 }
 
+/** What a certificate found, and then what `--switch` says. */
+function switchesOfCommand(command: BrokerCommand): Partial<Switches> {
+  const named = Object.fromEntries(command.switch.map((text): [string, string | number] => {
+    const [, name, value] = /^(\w+)=(.+)$/.exec(text) ?? [];
+    if (name === undefined || value === undefined) throw new UsageError(`--switch ${text}: say NAME=VALUE`);
+    return [name, /^\d+$/.test(value) && name !== 'missingPositionStatus' ? Number(value) : value];
+  }));
+  const turned = { ...(command.certificate === undefined ? {} : switchesOf(readCertificate(command.certificate))), ...named };
+  const parsed = switchesSchema.partial().safeParse(turned);
+  if (!parsed.success) throw new UsageError(`--switch: ${z.prettifyError(parsed.error).replaceAll('\n', ' ')}; there are ${Object.keys(switchesSchema.shape).join(', ')}`);
+  return Object.fromEntries(Object.entries(parsed.data).filter(([name]) => name in turned));
+}
+
 function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
   const clock = clockOf(command.clock);
   refuseIdleOptions(command, clock);
@@ -111,6 +132,7 @@ function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
     seed: whole(command.seed, 'seed', 0, 4_294_967_295),
     alwaysOpen: command.alwaysOpen,
     hold: command.hold,
+    engine: { switches: switchesOfCommand(command) },
     ...(command.rateLimits ? { rateLimits: { ...OANDA_RATE_LIMITS, retryAfterSeconds: command.retryAfter === undefined ? null : whole(command.retryAfter, 'retry-after', 0, 3_600) } } : {}),
     ...(command.tokenFile === undefined ? {} : { tokenFile: command.tokenFile }),
     ...(command.account === undefined ? {} : { account: command.account }),

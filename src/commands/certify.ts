@@ -3,10 +3,12 @@
  * size, and writes what it saw into a signed certificate.
  */
 import { randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SystemClock } from '../../adapters/clock/system.ts';
 import { DaemonNotRunningError, fetchStatus } from '../../adapters/control/client.ts';
 import { createOandaBroker } from '../../adapters/oanda/client.ts';
+import { ConnectPacer } from '../../adapters/oanda/governor.ts';
 import { brokerOrigins } from '../../adapters/oanda/hosts.ts';
 import { createPool } from '../../adapters/oanda/http.ts';
 import type { Config } from '../../config/config.ts';
@@ -28,6 +30,9 @@ import type { ConfigOption } from './common.ts';
 import { BUILD, load, say, sayJson, table, UsageError, warn } from './common.ts';
 import { confirmed } from './operate.ts';
 
+/** As many as the broker allows. */
+const CONNECTIONS_A_SECOND_MAX = 2;
+
 export interface CertifyOptions extends ConfigOption {
   readonly practice: boolean;
   readonly check?: string;
@@ -46,11 +51,12 @@ export async function certify(options: CertifyOptions): Promise<number> {
   if (config.broker.environment === 'live') throw new UsageError(`broker.environment is live: experiments are made on a practice account, or on the local broker`);
   await refuseBesideDaemon(config);
   const token = readToken(config.broker.tokenFile, process.env['CREDENTIALS_DIRECTORY']);
+  mkdirSync(config.deployment.dataDirectory, { recursive: true, mode: 0o700 });
   const key = signingKey(options.key ?? join(config.deployment.dataDirectory, 'certificate-key.pem'));
   const clock = new SystemClock();
   const { restUrl, streamUrl, accountId } = config.broker;
   const broker = createOandaBroker({ restUrl, streamUrl, accountId, token, clock });
-  const pool = createPool(brokerOrigins(restUrl, streamUrl).rest);
+  const pool = createPool(brokerOrigins(restUrl, streamUrl).rest, new ConnectPacer(CONNECTIONS_A_SECOND_MAX, () => performance.now()));
   try {
     const instrument = await instrumentOf(broker, options.instrument ?? config.instruments[0]!.name);
     await refuseOccupied(broker);
@@ -99,8 +105,8 @@ async function instrumentOf(broker: Broker, name: string): Promise<Instrument> {
 async function refuseOccupied(broker: Broker): Promise<void> {
   const account = await broker.account();
   if (account.hedgingEnabled) throw new UsageError('the account hedges: Reckoner trades netting accounts');
-  if (account.trades.length > 0 || account.pendingOrderIds.length > 0) {
-    throw new UsageError(`the account holds ${account.trades.length} trades and ${account.pendingOrderIds.length} orders: the experiments need it empty`);
+  if (account.trades.length > 0 || account.pendingOrders.length > 0) {
+    throw new UsageError(`the account holds ${account.trades.length} trades and ${account.pendingOrders.length} orders: the experiments need it empty`);
   }
 }
 

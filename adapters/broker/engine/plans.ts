@@ -89,7 +89,7 @@ export function refuseOpening(context: Context, order: EntryOrder, market: Marke
   if (reduceOnly !== null) return reduceOnly;
   if (book.lock === 'ACCOUNT_NEW_POSITIONS_LOCKED') return book.lock;
   const clientTradeId = order.tradeClientExtensions?.id;
-  if (clientTradeId !== undefined && book.tradeByClientId.get(clientTradeId)?.closedAt === null) return 'CLIENT_TRADE_ID_ALREADY_EXISTS';
+  if (settings.switches.slotTaken !== 'ignore' && clientTradeId !== undefined && book.tradeByClientId.get(clientTradeId)?.closedAt === null) return 'CLIENT_TRADE_ID_ALREADY_EXISTS';
   const onFill = refuseOnFill(context, order, market, long, at);
   if (onFill !== null) return onFill;
   const leaving = plan.closes.filter((close) => close.units.equals(close.trade.currentUnits.abs())).length;

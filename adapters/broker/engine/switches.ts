@@ -8,9 +8,9 @@ import { z } from 'zod';
 /** The sections in the descriptions are those of the OANDA v20 facts. */
 export const switchesSchema = z.strictObject({
   slotTaken: z
-    .enum(['cancel', 'reject'])
+    .enum(['cancel', 'reject', 'ignore'])
     .default('cancel')
-    .describe('6.2: a client trade id that an open trade has ends the order at its fill (cancel), or refuses it at its receipt (reject)'),
+    .describe('6.2: a client trade id that an open trade has ends the order at its fill (cancel), refuses it at its receipt (reject), or locks nothing (ignore)'),
   duplicateOrderId: z
     .enum(['reject', 'accept'])
     .default('reject')
