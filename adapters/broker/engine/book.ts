@@ -270,6 +270,13 @@ export function addOrder(book: Book, order: Order): void {
   if (order.clientExtensions?.id !== undefined) book.pendingOrderByClientId.set(order.clientExtensions.id, order);
 }
 
+/** An order gives up its client id; an older pending one may have the same, where duplicates are taken. */
+export function releaseClientId(book: Book, clientId: string): void {
+  const other = pendingOrders(book).findLast((order) => order.clientExtensions?.id === clientId);
+  if (other === undefined) book.pendingOrderByClientId.delete(clientId);
+  else book.pendingOrderByClientId.set(clientId, other);
+}
+
 /** Takes an order out of the pending ones: it has been filled or cancelled. */
 export function finishOrder(book: Book, order: Order, status: Exclude<OrderStatus, { state: 'PENDING' }>): void {
   if (order.status.state !== 'PENDING') throw new Error(`order ${order.id} is already ${order.status.state}`);
@@ -278,7 +285,7 @@ export function finishOrder(book: Book, order: Order, status: Exclude<OrderStatu
   const market = marketOf(book, order.instrument);
   market.pendingOrders = market.pendingOrders.filter((other) => other !== order);
   const clientId = order.clientExtensions?.id;
-  if (clientId !== undefined && book.pendingOrderByClientId.get(clientId) === order) book.pendingOrderByClientId.delete(clientId);
+  if (clientId !== undefined && book.pendingOrderByClientId.get(clientId) === order) releaseClientId(book, clientId);
   if (!isDependent(order)) return;
   const dependents = book.trades.get(order.tradeId)?.dependents;
   if (dependents?.get(order.type) === order) dependents.delete(order.type);

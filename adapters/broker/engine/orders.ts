@@ -2,7 +2,7 @@
 import type { ClientExtensions, Json } from './bodies.ts';
 import { extensionsBody, isBody } from './bodies.ts';
 import type { CloseTarget, DependentKind, EntryKind, Market, MarketOrder, Order, RestingOrder, Trade } from './book.ts';
-import { DEPENDENT_KINDS, addOrder, findOrder, findTrade, isDependent, marketOf, netUnits, pendingCount } from './book.ts';
+import { DEPENDENT_KINDS, addOrder, findOrder, findTrade, isDependent, marketOf, netUnits, pendingCount, releaseClientId } from './book.ts';
 import type { Context } from './context.ts';
 import { cancelOrder } from './context.ts';
 import { nextTradingDayStart } from './days.ts';
@@ -314,7 +314,7 @@ export function modifyOrderExtensions(context: Context, specifier: string, body:
     });
     order.clientExtensions = mergeExtensions(order.clientExtensions, given);
     if (!isDependent(order) && order.type !== 'MARKET') order.tradeClientExtensions = mergeExtensions(order.tradeClientExtensions, forTrade);
-    if (oldId !== undefined && oldId !== order.clientExtensions?.id) book.pendingOrderByClientId.delete(oldId);
+    if (oldId !== undefined && oldId !== order.clientExtensions?.id) releaseClientId(book, oldId);
     if (order.clientExtensions?.id !== undefined) book.pendingOrderByClientId.set(order.clientExtensions.id, order);
     return { kind: 'accepted', orderId: order.id, transactions: [transaction], settlesSoon: false };
   });
