@@ -45,7 +45,7 @@ export function addMarketRoutes(app: FastifyInstance, venue: Venue): void {
 /** Adds the streams, which a server of their own offers. */
 export function addStreamRoutes(app: FastifyInstance, venue: Venue, hub: StreamHub): void {
   const open = (request: FastifyRequest, reply: FastifyReply, name: StreamName, instruments: readonly string[], snapshot: boolean): void => {
-    if (!hub.hasRoom(name)) throw new HttpError(429, 'The maximum number of active streams has been reached');
+    if (!hub.hasRoom()) throw new HttpError(429, 'The maximum number of active streams has been reached');
     reply.hijack();
     const headers = { RequestID: request.id, Date: new Date(venue.now).toUTCString() };
     hub.open(name, reply.raw, { instruments, snapshot, headers, withTimes: timesFor(request) });

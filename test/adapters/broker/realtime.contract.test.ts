@@ -54,7 +54,7 @@ describe('a market in real time', () => {
   });
 
   test('gives no stream beyond the twentieth', async () => {
-    const streams = await Promise.all(Array.from({ length: 20 }, () => broker.stream('/transactions/stream')));
+    const streams = await Promise.all(Array.from({ length: 20 }, (_, index) => broker.stream(index < 7 ? '/transactions/stream' : '/pricing/stream?instruments=GBP_USD,EUR_GBP')));
     await expect(broker.stream('/transactions/stream')).rejects.toThrow('429');
     for (const stream of streams) stream.close();
   });
