@@ -99,7 +99,8 @@ function refuseIdleOptions(command: BrokerCommand, clock: 'lockstep' | 'realtime
   if (command.bars === undefined && command.spreadPips !== undefined) throw new UsageError('--spread-pips is the spread around a file of mid prices: add --bars');
 }
 
-function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
+/** What the command line asks for. @throws UsageError that names the option and the remedy. */
+export function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
   const clock = clockOf(command.clock);
   refuseIdleOptions(command, clock);
   const instruments = instrumentsOf(command);
