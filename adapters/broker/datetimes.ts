@@ -1,14 +1,15 @@
 /**
  * The two ways in which v20 writes times: RFC 3339 with nanoseconds, and UNIX seconds with nanoseconds.
  *
- * Bodies are built in the first; what a client asks for with `Accept-Datetime-Format` is written when they leave.
+ * Bodies are read and built in the first. The second is taken from a request where it comes in, and written where an
+ * answer leaves when the client asks for it with `Accept-Datetime-Format`.
  */
 import type { Body, Json } from './engine/bodies.ts';
 import { SECOND_MS, TimeError, instantOf, parseInstant } from '../../domain/time.ts';
 import type { Instant } from '../../domain/time.ts';
 
-/** Every field that holds a time ends so: time, gtdTime, createTime, lastOrderFillTimestamp, timestamp. */
-const TIME_FIELD = /time(?:stamp)?$/i;
+/** Every field that holds a time is named so: time, gtdTime, createTime, lastOrderFillTimestamp; from and to of a list's span. */
+const TIME_FIELD = /time(?:stamp)?$|^(?:from|to)$/i;
 const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.(\d{9})Z$/;
 const UNIX = /^(\d{1,12})(?:\.(\d{1,9}))?$/;
 
@@ -18,16 +19,24 @@ function unixText(text: string): string {
   return nanoseconds === undefined ? text : `${Math.floor(Date.parse(text) / SECOND_MS)}.${nanoseconds}`;
 }
 
-const withUnix = (value: Json, key: string): Json => {
-  if (typeof value === 'string') return TIME_FIELD.test(key) ? unixText(value) : value;
-  if (Array.isArray(value)) return value.map((each: Json) => withUnix(each, key));
-  return typeof value === 'object' && value !== null ? withUnixTimes(value as Body) : value;
-};
-
-/** A body with each of its times in UNIX seconds. */
-export function withUnixTimes(body: Body): Body {
-  return Object.fromEntries(Object.entries(body).map(([key, value]) => [key, withUnix(value, key)]));
+/** The other way; what is no number of seconds stays. */
+function rfc3339Text(text: string): string {
+  const [, seconds, fraction = ''] = UNIX.exec(text) ?? [];
+  return seconds === undefined ? text : `${new Date(Number(seconds) * SECOND_MS).toISOString().slice(0, 19)}.${fraction.padEnd(9, '0')}Z`;
 }
+
+function rewritten(value: Json, key: string, rewrite: (text: string) => string): Json {
+  if (typeof value === 'string') return TIME_FIELD.test(key) ? rewrite(value) : value;
+  if (Array.isArray(value)) return value.map((each: Json) => rewritten(each, key, rewrite));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, rewritten(each, name, rewrite)]));
+}
+
+/** An answer with each of its times in UNIX seconds. */
+export const withUnixTimes = (body: Body): Body => rewritten(body, '', unixText) as Body;
+
+/** A request's body with each of its times in RFC 3339, however they came. */
+export const withRfc3339Times = (body: Json): Json => rewritten(body, '', rfc3339Text);
 
 /** Reads a time in either form, whichever the client asked for; null for anything else. */
 export function readDateTime(text: string): Instant | null {

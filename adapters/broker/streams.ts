@@ -18,7 +18,7 @@ export interface LineCount {
 interface StreamHubOptions {
   /** In lockstep a stream has one listener, whose lines are announced by connection; a newcomer replaces it. */
   readonly lockstep: boolean;
-  /** Listeners that each stream may have in real time. */
+  /** Listeners that both streams together may have in real time. */
   readonly consumersMax: number;
   /** A listener that leaves more bytes than this unread is cut off. */
   readonly unreadBytesMax: number;
@@ -83,8 +83,9 @@ export class StreamHub {
   }
 
   /** Is there room for another listener? */
-  hasRoom(name: StreamName): boolean {
-    return this.#options.lockstep || this.#channels[name].consumers.size < this.#options.consumersMax;
+  hasRoom(): boolean {
+    const { pricing, transactions } = this.#channels;
+    return this.#options.lockstep || pricing.consumers.size + transactions.consumers.size < this.#options.consumersMax;
   }
 
   /** Begins a stream on a response whose headers have not gone out yet. */

@@ -60,13 +60,6 @@ export class Venue {
     this.#now = startAt;
   }
 
-  /** @throws Error for an instrument that the venue does not have: callers check names that come from outside. */
-  track(instrument: string): Track {
-    const track = this.tracks.get(instrument);
-    if (track === undefined) throw new Error(`the venue has no instrument ${instrument}`);
-    return track;
-  }
-
   get now(): Instant {
     return this.#now;
   }

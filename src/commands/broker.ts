@@ -30,7 +30,7 @@ export interface BrokerCommand {
   /** A certificate whose account the broker should behave like. */
   readonly certificate?: string;
   /** NAME=VALUE, as often as it was given; above the certificate's. */
-  readonly switch: readonly string[];
+  readonly switch?: readonly string[];
   readonly rateLimits: boolean;
   readonly retryAfter?: string;
 }
@@ -109,7 +109,7 @@ function refuseIdleOptions(command: BrokerCommand, clock: 'lockstep' | 'realtime
 
 /** What a certificate found, and then what `--switch` says. */
 function switchesOfCommand(command: BrokerCommand): Partial<Switches> {
-  const named = Object.fromEntries(command.switch.map((text): [string, string | number] => {
+  const named = Object.fromEntries((command.switch ?? []).map((text): [string, string | number] => {
     const [, name, value] = /^(\w+)=(.+)$/.exec(text) ?? [];
     if (name === undefined || value === undefined) throw new UsageError(`--switch ${text}: say NAME=VALUE`);
     return [name, /^\d+$/.test(value) && name !== 'missingPositionStatus' ? Number(value) : value];
@@ -120,11 +120,13 @@ function switchesOfCommand(command: BrokerCommand): Partial<Switches> {
   return Object.fromEntries(Object.entries(parsed.data).filter(([name]) => name in turned));
 }
 
-function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
+/** What the command line asks for. @throws UsageError that names the option and the remedy. */
+export function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
   const clock = clockOf(command.clock);
   refuseIdleOptions(command, clock);
   const instruments = instrumentsOf(command);
   const barsFiles = barsFilesOf(command, instruments);
+  const switches = switchesOfCommand(command);
   return {
     clock,
     port: whole(command.port, 'port', 0, 65_535),
@@ -132,8 +134,8 @@ function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
     seed: whole(command.seed, 'seed', 0, 4_294_967_295),
     alwaysOpen: command.alwaysOpen,
     hold: command.hold,
-    engine: { switches: switchesOfCommand(command) },
     ...(command.rateLimits ? { rateLimits: { ...OANDA_RATE_LIMITS, retryAfterSeconds: command.retryAfter === undefined ? null : whole(command.retryAfter, 'retry-after', 0, 3_600) } } : {}),
+    ...(Object.keys(switches).length === 0 ? {} : { engine: { switches } }),
     ...(command.tokenFile === undefined ? {} : { tokenFile: command.tokenFile }),
     ...(command.account === undefined ? {} : { account: command.account }),
     ...(instruments.length === 0 ? {} : { instruments }),

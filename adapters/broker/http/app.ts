@@ -3,8 +3,8 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import fastify from 'fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { HttpError } from './errors.ts';
-import { withUnixTimes } from '../datetimes.ts';
-import type { Body } from '../engine/bodies.ts';
+import { withRfc3339Times, withUnixTimes } from '../datetimes.ts';
+import type { Body, Json } from '../engine/bodies.ts';
 import { isBody } from '../engine/bodies.ts';
 import { InvalidRequest, invalidValue } from '../engine/requests.ts';
 import type { Venue } from '../venue.ts';
@@ -115,7 +115,7 @@ export function createApp({ venue, token, strangerStatus, limit }: AppOptions): 
     // Routes that need a body say so themselves; cancels and starts come without one.
     if (body === '') return done(null, undefined);
     try {
-      return done(null, JSON.parse(String(body)));
+      return done(null, withRfc3339Times(JSON.parse(String(body)) as Json));
     } catch {
       return done(new InvalidRequest('Invalid JSON body, must be an object'), undefined);
     }

@@ -2,9 +2,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { pathText, queryText, timesFor } from './app.ts';
 import { HttpError } from './errors.ts';
+import { readTime } from './queries.ts';
 import type { CandleQuery } from '../candles.ts';
 import { CANDLE_PARAMETERS, candlesBody, readFlag } from '../candles.ts';
-import { readDateTime } from '../datetimes.ts';
 import type { Body } from '../engine/bodies.ts';
 import { InvalidRequest, invalidValue } from '../engine/requests.ts';
 import { pricingBody } from '../pricing.ts';
@@ -30,12 +30,9 @@ export function addMarketRoutes(app: FastifyInstance, venue: Venue): void {
   app.get('/v3/instruments/:instrument/candles', candles);
   app.get('/v3/accounts/:accountId/instruments/:instrument/candles', candles);
   app.get('/v3/accounts/:accountId/pricing', async (request) => {
-    const since = queryText(request, 'since');
-    const sinceAt = since === undefined ? null : readDateTime(since);
-    if (since !== undefined && sinceAt === null) throw invalidValue('since');
     return pricingBody(venue, {
       instruments: readInstruments(request, venue),
-      since: sinceAt,
+      since: readTime(request, 'since'),
       includeHomeConversions: queryFlag(request, 'includeHomeConversions', false),
       includeUnitsAvailable: queryFlag(request, 'includeUnitsAvailable', false),
     });
@@ -45,7 +42,7 @@ export function addMarketRoutes(app: FastifyInstance, venue: Venue): void {
 /** Adds the streams, which a server of their own offers. */
 export function addStreamRoutes(app: FastifyInstance, venue: Venue, hub: StreamHub): void {
   const open = (request: FastifyRequest, reply: FastifyReply, name: StreamName, instruments: readonly string[], snapshot: boolean): void => {
-    if (!hub.hasRoom(name)) throw new HttpError(429, 'The maximum number of active streams has been reached');
+    if (!hub.hasRoom()) throw new HttpError(429, 'The maximum number of active streams has been reached');
     reply.hijack();
     const headers = { RequestID: request.id, Date: new Date(venue.now).toUTCString() };
     hub.open(name, reply.raw, { instruments, snapshot, headers, withTimes: timesFor(request) });

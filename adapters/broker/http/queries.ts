@@ -1,10 +1,10 @@
 /** Reads query parameters, and the lists of orders and trades that they ask for. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { queryText } from './app.ts';
+import { readDateTime } from '../datetimes.ts';
 import type { Body } from '../engine/bodies.ts';
 import type { Engine } from '../engine/engine.ts';
 import { InvalidRequest, invalidValue } from '../engine/requests.ts';
-import { TimeError, instantOf, parseInstant } from '../../../domain/time.ts';
 import type { Instant } from '../../../domain/time.ts';
 
 const LIST_COUNT_DEFAULT = 50;
@@ -27,13 +27,9 @@ export function readId(request: FastifyRequest, name: string): number {
 export function readTime(request: FastifyRequest, name: string): Instant | null {
   const text = queryText(request, name);
   if (text === undefined) return null;
-  if (/^\d{1,11}(?:\.\d{1,9})?$/.test(text)) return instantOf(Math.floor(Number(text) * 1_000));
-  try {
-    return parseInstant(text, name);
-  } catch (error) {
-    if (error instanceof TimeError) throw invalidValue(name);
-    throw error;
-  }
+  const at = readDateTime(text);
+  if (at === null) throw invalidValue(name);
+  return at;
 }
 
 /** A whole number with a default and a largest value. */

@@ -22,7 +22,7 @@ async function start(options: Partial<LocalBrokerOptions> = {}): Promise<TestBro
 
 /** The values of every field whose name tells of a time, at any depth. */
 function timesIn(value: unknown, key = ''): string[] {
-  if (typeof value === 'string') return /time(stamp)?$/i.test(key) ? [value] : [];
+  if (typeof value === 'string') return /time(stamp)?$|^(from|to)$/i.test(key) ? [value] : [];
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([name, each]) => timesIn(each, Array.isArray(value) ? key : name));
 }
@@ -36,7 +36,7 @@ describe('times', () => {
     // What a client wrote stays what it wrote, even if it looks like a time.
     expect(dig(placed.body, 'orderCreateTransaction', 'clientExtensions', 'comment')).toBe('2026-01-05T13:01:00.000000000Z');
     await broker.advance({ acknowledge: tick });
-    const paths = ['', '/summary', '/changes?sinceTransactionID=3', '/openTrades', '/orders?state=ALL', '/transactions/sinceid?id=0', '/transactions/5', '/pricing?instruments=EUR_USD', '/instruments/EUR_USD/candles?granularity=M1&count=2'];
+    const paths = ['', '/summary', '/changes?sinceTransactionID=3', '/openTrades', '/orders?state=ALL', '/transactions/sinceid?id=0', '/transactions/5', '/transactions', '/pricing?instruments=EUR_USD', '/instruments/EUR_USD/candles?granularity=M1&count=2'];
     const unix: (readonly [string, Answer])[] = [];
     for (const path of paths) unix.push([path, await broker.account('GET', path, undefined, UNIX)]);
     for (const [path, answer] of unix) {
@@ -52,6 +52,9 @@ describe('times', () => {
     const at = async (from: string): Promise<unknown> => dig((await broker.account('GET', `/instruments/EUR_USD/candles?granularity=M1&count=1&from=${from}`)).body, 'candles', 0, 'time');
     expect(await at('1767618000.000000000')).toBe('2026-01-05T13:00:00.000000000Z');
     expect(await at('1767618000')).toBe(await at('2026-01-05T13:00:00Z'));
+    const order = { type: 'LIMIT', instrument: 'EUR_USD', units: '1', price: '1.00000', timeInForce: 'GTD' };
+    const placed = [await broker.order({ ...order, gtdTime: '1767704400.5' }), await broker.order({ ...order, gtdTime: '2026-01-06T13:00:00.500000000Z' })];
+    for (const { body } of placed) expect(dig(body, 'orderCreateTransaction', 'gtdTime')).toBe('2026-01-06T13:00:00.500000000Z');
   });
 
   test('of both streams follow the same header', async () => {

@@ -145,7 +145,7 @@ describe('the clock of real time', () => {
 
   test('keeps two weeks of history and no more', async () => {
     const { driven, clock } = await realtime(ANCHOR_PATH);
-    const { series } = driven.venue.track('USD_JPY');
+    const { series } = driven.venue.tracks.get('USD_JPY')!;
     for (let day = 1; day <= 16; day += 1) {
       const until = plusMs(START, day * 24 * HOUR_MS);
       while (driven.venue.now < until) clock.pump(until, 50);

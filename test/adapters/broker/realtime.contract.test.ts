@@ -30,6 +30,20 @@ describe('a market in real time', () => {
     expect((await broker.account('GET', `/instruments/EUR_USD/candles?granularity=M1&count=1&from=${weekAgo}`)).body['candles']).toHaveLength(1);
   });
 
+  test('offers the usual pairs, each with a price of now and its own history, on 100,000 dollars', async () => {
+    const { instruments } = broker.broker;
+    expect([...instruments].sort()).toEqual(['AUD_USD', 'EUR_GBP', 'EUR_JPY', 'EUR_USD', 'GBP_JPY', 'GBP_USD', 'NZD_USD', 'USD_CAD', 'USD_CHF', 'USD_JPY']);
+    expect(await broker.account('GET', '/summary')).toMatchObject({ body: { account: { balance: '100000.0000', currency: 'USD', hedgingEnabled: false } } });
+    const { prices, homeConversions } = (await broker.account('GET', `/pricing?instruments=${instruments.join(',')}&includeHomeConversions=true`)).body;
+    expect(prices).toHaveLength(10);
+    expect(homeConversions).toHaveLength(8);
+    for (const [index, instrument] of instruments.entries()) {
+      expect(dig(prices, index)).toMatchObject({ instrument, tradeable: true });
+      expect(Date.now() - Date.parse(String(dig(prices, index, 'time')))).toBeLessThan(130_000);
+      expect((await broker.account('GET', `/instruments/${instrument}/candles?granularity=H4&count=50`)).body['candles']).not.toHaveLength(0);
+    }
+  });
+
   test('answers an order after the next price point, with its fill', async () => {
     const answer = await broker.order({ units: '100', stopLossOnFill: { distance: '0.05000' }, tradeClientExtensions: { id: 'slot' } });
     expect(answer).toMatchObject({ status: 201, body: { orderCreateTransaction: { type: 'MARKET_ORDER' }, orderFillTransaction: { type: 'ORDER_FILL', tradeOpened: { units: '100' } } } });
@@ -54,7 +68,7 @@ describe('a market in real time', () => {
   });
 
   test('gives no stream beyond the twentieth', async () => {
-    const streams = await Promise.all(Array.from({ length: 20 }, () => broker.stream('/transactions/stream')));
+    const streams = await Promise.all(Array.from({ length: 20 }, (_, index) => broker.stream(index < 7 ? '/transactions/stream' : '/pricing/stream?instruments=GBP_USD,EUR_GBP')));
     await expect(broker.stream('/transactions/stream')).rejects.toThrow('429');
     for (const stream of streams) stream.close();
   });
