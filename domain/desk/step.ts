@@ -71,6 +71,8 @@ function take(draft: Draft, input: Input): void {
       return clockDisturbed(draft, input);
     case 'clockMeasured':
       return clockMeasured(draft, input);
+    case 'unknownLine':
+      return draft.halt('unknownSchema', `a stream sent a line of the unknown type ${input.type}`);
     case 'notice':
       draft.live({ brokerTransactionId: Math.max(draft.state.live.brokerTransactionId, input.transactionId) });
       if (input.transactionId > draft.state.ledger.lastTransactionId) readLedger(draft);

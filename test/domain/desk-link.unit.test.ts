@@ -244,6 +244,14 @@ describe('what the broker refuses', () => {
   });
 });
 
+test('a stream line of a type that nobody knows yet halts and holds, until an operator resumes', () => {
+  const desk = longDesk();
+  desk.give({ kind: 'unknownLine', type: 'SURPRISE' });
+  desk.give({ kind: 'unknownLine', type: 'SURPRISE' });
+  expect(desk.told('TradingHalted')).toMatchObject([{ cause: 'unknownSchema', disposition: 'hold', detail: 'a stream sent a line of the unknown type SURPRISE' }]);
+  expect(desk.dispatches).toEqual([]);
+});
+
 describe('an order of which no byte left', () => {
   test('is over at once: told as denied by the connection, and the next bar may decide again', () => {
     const desk = decidedDesk('BUY');
