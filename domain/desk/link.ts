@@ -26,12 +26,21 @@ export function breakerChanged(draft: Draft, { change }: Extract<Input, { readon
   draft.tell({ type: 'AlertRaised', data: { code: 'feedBreaker', severity: 'critical', detail } }, { causedBy: THE_ONE_BEFORE });
 }
 
+/** The price stream came or went: a gap in the bars of that time may be ours. */
+export function notePricing(draft: Draft, connected: boolean): void {
+  const { pricingDown } = draft.state.live;
+  if (!connected) draft.live({ pricingDown: { from: draft.now, until: null } });
+  else if (pricingDown !== null) draft.live({ pricingDown: { ...pricingDown, until: draft.now } });
+}
+
 /** The transaction stream is down: until it stands again the ledger is asked by ourselves. */
 export const watchLedger = (draft: Draft): void => draft.ask({ kind: 'wake', key: 'ledgerPoll', at: plusMs(draft.now, LEDGER_POLL_MS) });
 
 export function pollLedger(draft: Draft): void {
-  if (draft.state.live.connected.transactions) return;
-  readLedger(draft);
+  const { connected, failures } = draft.state.live;
+  if (connected.transactions) return;
+  // A read that fails has its own, growing pauses.
+  if (!failures.has('transactions')) readLedger(draft);
   watchLedger(draft);
 }
 

@@ -96,7 +96,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       token,
       clock: time.clock,
       restDeadlineMs: config.broker.restDeadlineMs,
-      ...(time.keeper === null ? { streamSilenceMsMax: 0, requestsPerSecondMax: 0 } : { onDate: time.keeper.dated }),
+      ...(time.keeper === null ? { streamSilenceMsMax: 0, paced: false } : { onDate: time.keeper.dated }),
     });
     try {
       return await runOn(options, store, broker, time);

@@ -42,6 +42,16 @@ describe('while the transaction stream is down', () => {
     expect(desk.told('FeedDisconnected')).toHaveLength(1);
   });
 
+  test('a ledger that cannot be read either is asked after growing pauses only', () => {
+    const desk = armedDesk();
+    desk.intercept = (read) => (read.what === 'transactions' ? 'fails' : undefined);
+    desk.give(FEED_DOWN);
+    const before = desk.reads.filter(({ what }) => what === 'transactions').length;
+    desk.advance(60 * SECOND_MS);
+    // At 5 seconds by the poll, then 5, 10 and 20 seconds after each failure.
+    expect(desk.reads.filter(({ what }) => what === 'transactions').length - before).toBe(4);
+  });
+
   test('a stop that fills is still seen within five seconds', () => {
     const desk = longDesk();
     desk.give(FEED_DOWN);
