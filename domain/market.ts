@@ -138,7 +138,7 @@ function reviseBar(market: Market, bar: Bar): readonly DomainEvent[] {
   return [{ type: 'MarketBarRevised', data: { instrument: bar.instrument, start: revised.start, recorded, revised } }];
 }
 
-export interface Absence {
+interface Absence {
   /** End of the absence of the daemon itself; null for a first run. */
   readonly daemonUntil: Instant | null;
   /** The newest span without a price stream; `until` is null while it lasts. */
@@ -155,9 +155,9 @@ function causeOfAbsence({ daemonUntil, feed }: Absence, from: Instant, until: In
  * A bar that is not newer than the newest may revise what is recorded.
  *
  * @param live whether the bar is fresh enough to decide on; others are recorded as back-filled.
- * @param absence when we ourselves did not listen, so that a gap is laid to us and not to the market.
+ * @param absence when we ourselves did not listen, so that a gap is laid to us and not to the market; null for never.
  */
-export function recordBar(market: Market, bar: Bar, live: boolean, absence: Absence, rules: MarketRules): readonly DomainEvent[] {
+export function recordBar(market: Market, bar: Bar, live: boolean, absence: Absence | null, rules: MarketRules): readonly DomainEvent[] {
   if (market.lastBarStart !== null && bar.start <= market.lastBarStart) return reviseBar(market, bar);
   const events: DomainEvent[] = [];
   if (market.lastBarStart !== null) {
@@ -165,7 +165,7 @@ export function recordBar(market: Market, bar: Bar, live: boolean, absence: Abse
     const openMinutes = openMinutesBetween(rules.calendar, from, bar.start);
     const weekend = spansWeekend(rules.calendar, from, bar.start);
     if (openMinutes > 0 || weekend) {
-      const cause = weekend ? 'weekend' : (causeOfAbsence(absence, from, bar.start) ?? 'noTicks');
+      const cause = weekend ? 'weekend' : ((absence === null ? null : causeOfAbsence(absence, from, bar.start)) ?? 'noTicks');
       events.push({
         type: 'MarketGapDetected',
         data: { instrument: bar.instrument, from: formatInstant(from), until: formatInstant(bar.start), openMinutes, cause },

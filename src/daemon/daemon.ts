@@ -136,7 +136,7 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
   const feeds: FeedKeeper[] = [];
   const connectFeeds = async (runtime: Runtime): Promise<void> => {
     if (time.lockstep !== null) return time.lockstep.connectFeeds(broker, instruments, runtime);
-    feeds.push(new FeedKeeper({ broker, clock: time.clock, instruments, submit: (input) => runtime.submit(input), pause: timer, heartbeat: (at) => time.keeper?.heartbeat(at), seed: runtime.state.run.epoch }));
+    feeds.push(new FeedKeeper({ broker, clock: time.clock, instruments, submit: (input) => runtime.submit(input), pause: (durationMs) => timer(durationMs), heartbeat: (at) => time.keeper?.heartbeat(at), seed: runtime.state.run.epoch }));
   };
   const reconnectFeed = (feed: FeedName, detail: string): void => feeds.forEach((keeper) => keeper.reconnect(feed, detail));
   const observe = observeWith(metrics, logger);
