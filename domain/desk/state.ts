@@ -69,6 +69,8 @@ export interface Live {
   /** The newest two minutes that brought a quote, of each instrument. */
   readonly pricedMinutes: ReadonlyMap<InstrumentName, readonly Instant[]>;
   readonly connected: { readonly pricing: boolean; readonly transactions: boolean };
+  /** Types of stream lines that this build has no name for and that have halted this run. */
+  readonly unknownLineTypes: ReadonlySet<string>;
   /** The newest span without a price stream, after it had stood; `until` is null while it lasts. */
   readonly pricingDown: { readonly from: Instant; readonly until: Instant | null } | null;
   readonly link: {
@@ -160,6 +162,7 @@ export function initialDesk(settings: DeskSettings): DeskState {
       trust: new Map(),
       pricedMinutes: new Map(),
       connected: { pricing: false, transactions: false },
+      unknownLineTypes: new Set(),
       pricingDown: null,
       link: { breaker: null, unavailable: null, clockOffsetMs: null, staleInstruments: new Set() },
       brokerTransactionId: 0,

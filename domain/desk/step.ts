@@ -11,7 +11,7 @@ import { Draft } from './draft.ts';
 import type { Answer, Effect, Emission, Input, Read, RunFacts } from './inputs.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
 import { takeBaseline, takePage } from './ledger-sync.ts';
-import { breakerChanged, clockDisturbed, clockMeasured, noteAvailability, notePricing, pollLedger, watchLedger, watchPrices } from './link.ts';
+import { breakerChanged, clockDisturbed, clockMeasured, noteAvailability, notePricing, pollLedger, unknownLineSeen, watchLedger, watchPrices } from './link.ts';
 import { swapModel, takeOver, takeVerdict, tellHealth } from './model.ts';
 import { doubtIntentsAfterCrash, flattenWhatIsDue, recordDispatchDenial, recordExchange } from './orders.ts';
 import { takeQuote } from './quotes.ts';
@@ -72,7 +72,7 @@ function take(draft: Draft, input: Input): void {
     case 'clockMeasured':
       return clockMeasured(draft, input);
     case 'unknownLine':
-      return draft.halt('unknownSchema', `a stream sent a line of the unknown type ${input.type}`);
+      return unknownLineSeen(draft, input);
     case 'notice':
       draft.live({ brokerTransactionId: Math.max(draft.state.live.brokerTransactionId, input.transactionId) });
       if (input.transactionId > draft.state.ledger.lastTransactionId) readLedger(draft);

@@ -254,12 +254,17 @@ describe('what the broker refuses', () => {
   });
 });
 
-test('a stream line of a type that nobody knows yet halts and holds, until an operator resumes', () => {
+test('a stream line of a type that nobody knows yet halts and holds, until an operator resumes, who has acknowledged the type', () => {
   const desk = longDesk();
   desk.give({ kind: 'unknownLine', type: 'SURPRISE' });
   desk.give({ kind: 'unknownLine', type: 'SURPRISE' });
   expect(desk.told('TradingHalted')).toMatchObject([{ cause: 'unknownSchema', disposition: 'hold', detail: 'a stream sent a line of the unknown type SURPRISE' }]);
   expect(desk.dispatches).toEqual([]);
+  desk.command('resume');
+  desk.give({ kind: 'unknownLine', type: 'SURPRISE' });
+  expect(desk.mode).toBe('REDUCING');
+  desk.give({ kind: 'unknownLine', type: 'ANOTHER' });
+  expect(desk.mode).toBe('HALTED');
 });
 
 describe('an order of which no byte left', () => {
