@@ -136,6 +136,31 @@ describe('prices that do not come', () => {
   });
 });
 
+describe('an instrument that is halted', () => {
+  test('while the market is open is told once, opens nothing, and is told again when it trades', () => {
+    const desk = armedDesk();
+    desk.broker.tradeable = false;
+    desk.quote();
+    desk.quote();
+    expect(desk.told('AlertRaised')).toMatchObject([{ code: 'instrumentHalted', severity: 'warning', detail: expect.stringContaining('EUR_USD is not tradeable') as string }]);
+    expect(deniedBy(desk)).toBe('marketOpen: calendar open, quote halted');
+    desk.broker.tradeable = true;
+    desk.quote();
+    desk.quote();
+    expect(alerts(desk)).toEqual(['instrumentHalted warning', 'instrumentHalted info']);
+  });
+
+  test('by the calendar is no news', () => {
+    const desk = armedDesk({}, parseInstant('2026-01-06T21:57:00Z'));
+    desk.advanceTo(parseInstant('2026-01-06T22:00:00Z'));
+    desk.broker.tradeable = false;
+    desk.quote();
+    desk.broker.tradeable = true;
+    desk.advanceTo(parseInstant('2026-01-06T22:06:00Z'));
+    expect(alerts(desk)).toEqual([]);
+  });
+});
+
 describe('the broker’s clock', () => {
   const measured = (desk: DeskHarness, offsetMs: number): void => desk.give({ kind: 'clockMeasured', offsetMs });
 
