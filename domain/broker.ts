@@ -128,7 +128,9 @@ export type FeedName = 'pricing' | 'transactions';
 export type FeedLine =
   | { readonly kind: 'quote'; readonly quote: Quote }
   | { readonly kind: 'transaction'; readonly transactionId: number; readonly at: Instant }
-  | { readonly kind: 'heartbeat'; readonly at: Instant; readonly lastTransactionId: number | null };
+  | { readonly kind: 'heartbeat'; readonly at: Instant; readonly lastTransactionId: number | null }
+  /** Something that this build has no name for. */
+  | { readonly kind: 'unknown'; readonly at: Instant; readonly type: string };
 
 /** Why a stream ended, as far as it changes when to try again: maintenance (503), a refused token (401, 403), or anything else. */
 export type FeedEnd = 'unavailable' | 'unauthorised' | 'other';

@@ -5,7 +5,7 @@
  * from its rule, so that the core needs no time-zone database: since 2007 clocks go forward on the second
  * Sunday of March and back on the first Sunday of November, both at 02:00, when the market is closed.
  */
-import { DAY_MS, HOUR_MS, MINUTE_MS, instantOf, plusMs } from './time.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS, instantOf } from './time.ts';
 import type { Instant } from './time.ts';
 
 /** Opening hours from a date on; `open` and `close` are minutes after New York midnight. */
@@ -115,6 +115,8 @@ function breaksAt(calendar: TradingCalendar, at: Instant): readonly ExtraBreak[]
   return [...held.values()];
 }
 
+/** A number that grows with the time of the year. */
+const orderInYear = ({ month, day, minute }: YearlyTime): number => (month * 32 + day) * 24 * 60 + minute;
 const yearlyInstant = (year: number, { month, day, minute }: YearlyTime): Instant => newYorkInstant(Date.UTC(year, month - 1, day) / DAY_MS, minute);
 
 /** The holidays that touch [from, until). */
@@ -149,8 +151,17 @@ export function isMarketOpen(calendar: TradingCalendar, at: Instant): boolean {
 }
 
 /** An open minute of a holiday: it may bring a price, and none is missed when it does not. */
-export const isOptionalMinute = (calendar: TradingCalendar, at: Instant): boolean =>
-  !calendar.alwaysOpen && isMarketOpen(calendar, at) && holidaySpans(calendar, at, plusMs(at, 1)).length > 0;
+export function isOptionalMinute(calendar: TradingCalendar, at: Instant): boolean {
+  if (calendar.alwaysOpen) return false;
+  const { day, minute } = newYorkClock(at);
+  const date = new Date(day * DAY_MS);
+  const now = orderInYear({ month: date.getUTCMonth() + 1, day: date.getUTCDate(), minute });
+  const holiday = calendar.holidays.some(({ start, end }) => {
+    const [begins, ends] = [orderInYear(start), orderInYear(end)];
+    return begins <= ends ? now >= begins && now < ends : now >= begins || now < ends;
+  });
+  return holiday && isMarketOpen(calendar, at);
+}
 
 /** Does any part of a weekend, Friday's close to Sunday's open, lie in [from, until)? */
 export function spansWeekend(calendar: TradingCalendar, from: Instant, until: Instant): boolean {

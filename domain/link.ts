@@ -8,7 +8,7 @@
 import type { FeedEnd, FeedName } from './broker.ts';
 import { MINUTE_MS, SECOND_MS } from './time.ts';
 
-export const PAUSE_MS_MIN = SECOND_MS;
+const PAUSE_MS_MIN = SECOND_MS;
 export const PAUSE_MS_MAX = 60 * SECOND_MS;
 export const BREAKER_RECONNECTS = 10;
 export const BREAKER_WINDOW_MS = 10 * MINUTE_MS;

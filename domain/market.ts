@@ -20,7 +20,7 @@ import { formatInstant, MINUTE_MS, parseInstant, plusMs } from './time.ts';
 type RecordedBar = DataOf<'MarketBarClosed'>;
 
 /** Bars whose values are remembered; a read again of more notices nothing in the older ones. */
-export const RECENT_BARS = 32;
+const RECENT_BARS = 32;
 
 export interface Market {
   /** Start of the newest bar; null before the first. */
@@ -138,14 +138,26 @@ function reviseBar(market: Market, bar: Bar): readonly DomainEvent[] {
   return [{ type: 'MarketBarRevised', data: { instrument: bar.instrument, start: revised.start, recorded, revised } }];
 }
 
+interface Absence {
+  /** End of the absence of the daemon itself; null for a first run. */
+  readonly daemonUntil: Instant | null;
+  /** The newest span without a price stream; `until` is null while it lasts. */
+  readonly feed: { readonly from: Instant; readonly until: Instant | null } | null;
+}
+
+function causeOfAbsence({ daemonUntil, feed }: Absence, from: Instant, until: Instant): 'daemonDown' | 'feed' | null {
+  if (daemonUntil !== null && from < daemonUntil) return 'daemonDown';
+  return feed !== null && feed.from < until && (feed.until === null || from < feed.until) ? 'feed' : null;
+}
+
 /**
  * Records one bar behind the newest: the gap before it, if open minutes or a weekend are missing, and the bar.
  * A bar that is not newer than the newest may revise what is recorded.
  *
  * @param live whether the bar is fresh enough to decide on; others are recorded as back-filled.
- * @param downUntil end of our own absence, so that a gap before it is laid to us and not to the market.
+ * @param absence when we ourselves did not listen, so that a gap is laid to us and not to the market; null for never.
  */
-export function recordBar(market: Market, bar: Bar, live: boolean, downUntil: Instant | null, rules: MarketRules): readonly DomainEvent[] {
+export function recordBar(market: Market, bar: Bar, live: boolean, absence: Absence | null, rules: MarketRules): readonly DomainEvent[] {
   if (market.lastBarStart !== null && bar.start <= market.lastBarStart) return reviseBar(market, bar);
   const events: DomainEvent[] = [];
   if (market.lastBarStart !== null) {
@@ -153,7 +165,7 @@ export function recordBar(market: Market, bar: Bar, live: boolean, downUntil: In
     const openMinutes = openMinutesBetween(rules.calendar, from, bar.start);
     const weekend = spansWeekend(rules.calendar, from, bar.start);
     if (openMinutes > 0 || weekend) {
-      const cause = weekend ? 'weekend' : downUntil !== null && from < downUntil ? 'daemonDown' : 'noTicks';
+      const cause = weekend ? 'weekend' : ((absence === null ? null : causeOfAbsence(absence, from, bar.start)) ?? 'noTicks');
       events.push({
         type: 'MarketGapDetected',
         data: { instrument: bar.instrument, from: formatInstant(from), until: formatInstant(bar.start), openMinutes, cause },

@@ -7,7 +7,7 @@ import { absolute, maximum, midPrice, scaleBy, subtract } from './money.ts';
 import type { Price, Ratio } from './money.ts';
 
 /** Ticks near one another that are believed against the last believed one. */
-export const AGREEING_TICKS = 3;
+const AGREEING_TICKS = 3;
 
 export interface QuoteTrust {
   /** Mid of the last believed quote; null before the first. */

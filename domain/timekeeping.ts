@@ -6,7 +6,7 @@ import type { Instant } from './time.ts';
 import { SECOND_MS } from './time.ts';
 
 /** A loop that was held up for longer has missed what happened meanwhile. */
-export const STALL_MS_MAX = 5 * SECOND_MS;
+const STALL_MS_MAX = 5 * SECOND_MS;
 /** Wall and monotonic clock may differ by this much over a second's interval before a step is told. */
 const STEP_MS_MAX = SECOND_MS;
 

@@ -23,8 +23,8 @@ export interface Metrics {
   readyChanged(ready: boolean): void;
   /** Conditions that hold beside the mode. */
   conditionsChanged(conditions: readonly Condition[]): void;
-  /** The broker's clock minus ours; null before it was measured. */
-  clockMeasured(offsetMs: number | null): void;
+  /** The broker's clock minus ours. */
+  clockMeasured(offsetMs: number): void;
   /** @param end end of the bar's minute. */
   barClosed(instrument: string, end: Instant): void;
   /** @param at the quote's own time; its age is worked out when the metrics are read. */
@@ -100,7 +100,7 @@ export function createMetrics({ clock, build, configHash, modelLabel, accountCur
     modeChanged: (mode) => MODES.forEach((name) => modes.set({ mode: name }, name === mode ? 1 : 0)),
     readyChanged: (isReady) => ready.set(isReady ? 1 : 0),
     conditionsChanged: (holding) => CONDITIONS.forEach((condition) => conditions.set({ condition }, holding.includes(condition) ? 1 : 0)),
-    clockMeasured: (offsetMs) => offsetMs !== null && clockOffset.set(offsetMs / 1_000),
+    clockMeasured: (offsetMs) => clockOffset.set(offsetMs / 1_000),
     barClosed: (instrument, end) => lastBar.set({ instrument }, end / 1_000),
     quoteSeen: (instrument, at) => void quoteTimes.set(instrument, at),
     decisionMade: (durationMs) => decisions.observe(durationMs / 1_000),

@@ -8,7 +8,7 @@
 import { BrokerReadError, isProtocolFault } from '../../domain/broker.ts';
 import { formatInstant, instantOf } from '../../domain/time.ts';
 import { ConnectPacer, Governor } from './governor.ts';
-import { CONNECTIONS_MAX, READS_IN_FLIGHT_MAX, createPool, describeError, exchange, jsonTextOf } from './http.ts';
+import { READS_IN_FLIGHT_MAX, createPool, describeError, exchange, jsonTextOf } from './http.ts';
 import { brokerOrigins } from './hosts.ts';
 import { openFeed } from './feed.ts';
 import { WireError, decodeAccount, decodeCandles, decodeInstruments, decodeOrderReply, decodePositions, decodePricingLine, decodeRefusal, decodeSummary, decodeTransactionLine, decodeTransactions } from './wire.ts';
@@ -34,8 +34,8 @@ export interface OandaOptions {
   readonly restDeadlineMs?: number;
   /** A stream ends after this time without a byte; 0 for never (lockstep, where time may stand still). */
   readonly streamSilenceMsMax?: number;
-  /** Requests a second that the broker allows; 0 for no limit (lockstep). */
-  readonly requestsPerSecondMax?: number;
+  /** False leaves out the broker's limits of requests and connections a second (lockstep, where time waits for us). */
+  readonly paced?: boolean;
   /** Told the Date of each answer, between when it was asked for and when it came, by `clock`. */
   readonly onDate?: (date: Instant, sentAt: Instant, answeredAt: Instant) => void;
 }
@@ -65,8 +65,8 @@ export function createOandaBroker(options: OandaOptions): Broker {
   const origins = brokerOrigins(options.restUrl, options.streamUrl);
   if (!/^\d{1,10}(?:-\d{1,12}){3}$/.test(options.accountId)) throw new RangeError(`broker.accountId "${options.accountId.slice(0, 40)}" is no v20 account id such as 101-001-1234567-001`);
   if (!/^[\x21-\x7e]{8,4096}$/.test(options.token)) throw new RangeError('the broker token is no line of 8 to 4096 visible ASCII characters: check the token file');
-  const pacer = new ConnectPacer(CONNECTIONS_MAX, () => performance.now());
-  return new OandaBroker(options, createPool(origins.rest, pacer), createPool(origins.stream, pacer));
+  const pacer = options.paced === false ? null : new ConnectPacer(() => performance.now(), setTimeout);
+  return new OandaBroker(options, createPool(origins.rest, pacer), createPool(origins.stream, pacer), pacer);
 }
 
 class OandaBroker implements Broker {
@@ -75,16 +75,18 @@ class OandaBroker implements Broker {
   readonly #stream: Pool;
   readonly #deadlineMs: number;
   readonly #governor: Governor;
+  readonly #pacer: ConnectPacer | null;
   readonly #feeds = new Set<{ close(): void }>();
   readonly #reads = new Set<AbortController>();
   #closed: Promise<void> | null = null;
 
-  constructor(options: OandaOptions, rest: Pool, stream: Pool) {
+  constructor(options: OandaOptions, rest: Pool, stream: Pool, pacer: ConnectPacer | null) {
     this.#options = options;
+    this.#pacer = pacer;
     this.#rest = rest;
     this.#stream = stream;
     this.#deadlineMs = options.restDeadlineMs ?? REST_DEADLINE_MS;
-    this.#governor = new Governor({ requestsPerSecondMax: options.requestsPerSecondMax ?? REQUESTS_PER_SECOND_MAX, nowMs: () => performance.now() });
+    this.#governor = new Governor({ requestsPerSecondMax: options.paced === false ? 0 : REQUESTS_PER_SECOND_MAX, nowMs: () => performance.now() });
   }
 
   async instruments(): Promise<readonly Instrument[]> {
@@ -144,7 +146,8 @@ class OandaBroker implements Broker {
     if (!admission.admitted) return unsentExchange(clock.now(), admission.detail);
     if (admission.waitMs > 0) await sleep(admission.waitMs);
     const sentAt = clock.now();
-    const reply = await this.#exchange({ method: request.method, path, body: request.body, replyBytesMax: REPLY_BYTES_MAX, deadlineMs: this.#deadlineMs, abort: new AbortController() });
+    const sent = this.#pacer?.hurry();
+    const reply = await this.#exchange({ method: request.method, path, body: request.body, replyBytesMax: REPLY_BYTES_MAX, deadlineMs: this.#deadlineMs, abort: new AbortController() }).finally(() => sent?.());
     const judged = judgeOrderReply(reply);
     const received = this.#scrub(reply.bytes.toString('utf8'));
     const recorded = cutToBytes(received, RECORDED_BYTES_MAX);

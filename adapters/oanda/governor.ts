@@ -1,6 +1,6 @@
 /**
- * How often the broker is spoken to. Requests and new connections come out of token buckets; a fifth of the requests is
- * kept for what closes positions, which is never refused for being too much. A refused token shuts the door for all.
+ * How often the broker is spoken to. Reads and opens share a token bucket that leaves a fifth of the limit to what closes
+ * positions, which is never refused for being too much. A refused token shuts the door for all.
  *
  * Times are milliseconds of a monotonic clock.
  */
@@ -13,7 +13,9 @@ export type Admission =
   | { readonly admitted: true; readonly waitMs: number }
   | { readonly admitted: false; readonly failure: 'unauthorised' | 'limited'; readonly detail: string };
 
-const RESERVED_SHARE = 0.2;
+/** Of the broker's limit: what reads and opens may use, and what of that may come in one burst on top of a second's. */
+const SHARED_SHARE = 0.8;
+const BURST_SHARE = 0.2;
 /** Longest wait for a turn; what would have to wait longer fails instead, and is asked again by its owner. */
 const WAIT_MS_MAX = 2_000;
 const RATE_MIN = 5;
@@ -31,7 +33,10 @@ interface GovernorOptions {
 }
 
 export class Governor {
-  readonly #options: GovernorOptions;
+  readonly #nowMs: () => number;
+  readonly #rateMax: number;
+  readonly #burst: number;
+  /** Tokens a second. */
   #rate: number;
   #tokens: number;
   #filledAtMs: number;
@@ -40,20 +45,22 @@ export class Governor {
   #unauthorisedUntilMs: number | null = null;
 
   constructor(options: GovernorOptions) {
-    this.#options = options;
-    this.#rate = options.requestsPerSecondMax;
-    this.#tokens = this.#rate;
+    this.#nowMs = options.nowMs;
+    this.#rateMax = options.requestsPerSecondMax * SHARED_SHARE;
+    this.#burst = this.#rateMax * BURST_SHARE;
+    this.#rate = this.#rateMax;
+    this.#tokens = this.#burst;
     this.#filledAtMs = options.nowMs();
   }
 
-  /** Requests a second that are let through at present; 0 for no limit. */
+  /** Reads and opens a second that are let through at present; 0 for no limit. */
   get ratePerSecond(): number {
     return this.#rate;
   }
 
   /** Takes a turn, or says why there is none. */
   admit(urgency: Urgency): Admission {
-    const nowMs = this.#options.nowMs();
+    const nowMs = this.#nowMs();
     if (this.#unauthorisedUntilMs !== null) {
       if (nowMs < this.#unauthorisedUntilMs) return { admitted: false, failure: 'unauthorised', detail: 'the broker refused the token: nothing is sent, one request a minute tries again' };
       this.#unauthorisedUntilMs = nowMs + UNAUTHORISED_PAUSE_MS;
@@ -67,22 +74,22 @@ export class Governor {
   #waitMs(urgency: Urgency, nowMs: number): number {
     this.#refill(nowMs);
     if (urgency === 'close') return 0;
-    const missing = this.#rate === 0 ? 0 : this.#options.requestsPerSecondMax * RESERVED_SHARE + 1 - this.#tokens;
-    return Math.max(0, this.#blockedUntilMs - nowMs, this.#rate === 0 ? 0 : (missing / this.#rate) * 1_000);
+    const bucketMs = this.#rate === 0 ? 0 : ((1 - this.#tokens) / this.#rate) * 1_000;
+    return Math.max(0, this.#blockedUntilMs - nowMs, bucketMs);
   }
 
   #refill(nowMs: number): void {
     if (this.#limitedAtMs !== null && nowMs - this.#limitedAtMs >= RECOVERY_MS) {
-      this.#rate = Math.min(this.#options.requestsPerSecondMax, this.#rate * 2);
-      this.#limitedAtMs = this.#rate < this.#options.requestsPerSecondMax ? nowMs : null;
+      this.#rate = Math.min(this.#rateMax, this.#rate * 2);
+      this.#limitedAtMs = this.#rate < this.#rateMax ? nowMs : null;
     }
-    this.#tokens = Math.min(this.#options.requestsPerSecondMax, this.#tokens + ((nowMs - this.#filledAtMs) / 1_000) * this.#rate);
+    this.#tokens = Math.min(this.#burst, this.#tokens + ((nowMs - this.#filledAtMs) / 1_000) * this.#rate);
     this.#filledAtMs = nowMs;
   }
 
   /** What the broker answered: 429 halves the rate, 401 shuts the door, anything else opens it. */
   answered(status: number, retryAfter: string | null): void {
-    const nowMs = this.#options.nowMs();
+    const nowMs = this.#nowMs();
     this.#unauthorisedUntilMs = status === 401 ? nowMs + UNAUTHORISED_PAUSE_MS : null;
     if (status !== 429) return;
     this.#refill(nowMs);
@@ -93,26 +100,47 @@ export class Governor {
   }
 }
 
-const CONNECTS_PER_SECOND_MAX = 2;
+/** The broker's limit for a client, in any second; a tenth more, because the wire may bring two nearer together. */
+const CONNECTS_PER_WINDOW = 2;
+const CONNECT_WINDOW_MS = 1_100;
 
-/** Paces new connections of all pools together: a burst fills the pools, from then on two a second. */
+/**
+ * Paces the new connections of all pools together: two a second. One that an order waits for goes first, and waits its
+ * second like the others, since a broker that refuses the connection would leave the order's outcome open.
+ */
 export class ConnectPacer {
-  readonly #burst: number;
   readonly #nowMs: () => number;
-  /** When the bucket is full again. */
-  #fullAtMs = 0;
+  readonly #later: (callback: () => void, ms: number) => void;
+  #openedAtMs: readonly number[] = [];
+  #orders = 0;
+  #urgentWaiting = 0;
 
-  constructor(burst: number, nowMs: () => number) {
-    this.#burst = burst;
+  constructor(nowMs: () => number, later: (callback: () => void, ms: number) => void) {
     this.#nowMs = nowMs;
+    this.#later = later;
   }
 
-  /** How long the next connection has to wait; it takes its turn with the call. */
-  nextWaitMs(): number {
-    const nowMs = this.#nowMs();
-    const intervalMs = 1_000 / CONNECTS_PER_SECOND_MAX;
-    const fullAtMs = Math.max(this.#fullAtMs, nowMs);
-    this.#fullAtMs = fullAtMs + intervalMs;
-    return Math.max(0, fullAtMs - nowMs - (this.#burst - 1) * intervalMs);
+  /** Until the returned function is called, connections are asked for by an order. */
+  hurry(): () => void {
+    this.#orders += 1;
+    return () => {
+      this.#orders -= 1;
+    };
+  }
+
+  /** Calls `connect` when its turn has come; at once while there is room. */
+  open(connect: () => void): void {
+    const urgent = this.#orders > 0;
+    if (urgent) this.#urgentWaiting += 1;
+    const attempt = (): void => {
+      const nowMs = this.#nowMs();
+      const lastButOneMs = this.#openedAtMs.at(-CONNECTS_PER_WINDOW) ?? Number.NEGATIVE_INFINITY;
+      const waitMs = !urgent && this.#urgentWaiting > 0 ? CONNECT_WINDOW_MS : lastButOneMs + CONNECT_WINDOW_MS - nowMs;
+      if (waitMs > 0) return this.#later(attempt, waitMs);
+      if (urgent) this.#urgentWaiting -= 1;
+      this.#openedAtMs = [...this.#openedAtMs, nowMs].slice(-CONNECTS_PER_WINDOW);
+      connect();
+    };
+    attempt();
   }
 }

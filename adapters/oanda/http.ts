@@ -8,7 +8,7 @@ import { Pool, buildConnector } from 'undici';
 import type { ConnectPacer } from './governor.ts';
 
 /** Connections to a host. Reads may hold fewer, so that an order finds one free. */
-export const CONNECTIONS_MAX = 8;
+const CONNECTIONS_MAX = 8;
 export const READS_IN_FLIGHT_MAX = 6;
 const HEADER_BYTES_MAX = 16 * 1024;
 const REQUEST_ID_LENGTH_MAX = 128;
@@ -43,8 +43,8 @@ export interface HttpExchange {
   readonly broken: { readonly cause: 'timeout' | 'connection' | 'unparsable' | 'untrusted'; readonly detail: string; readonly unsent: boolean } | null;
 }
 
-/** A pool that verifies certificates whatever the environment says, and never uses HTTP/2, whose streams may be resent. */
-export function createPool(origin: string, pacer: ConnectPacer): Pool {
+/** A pool that verifies certificates whatever the environment says, and never uses HTTP/2, whose streams may be resent. @param pacer null for no pace */
+export function createPool(origin: string, pacer: ConnectPacer | null): Pool {
   const connect = buildConnector({ rejectUnauthorized: true, minVersion: 'TLSv1.2', allowH2: false });
   return new Pool(origin, {
     connections: CONNECTIONS_MAX,
@@ -53,11 +53,7 @@ export function createPool(origin: string, pacer: ConnectPacer): Pool {
     maxHeaderSize: HEADER_BYTES_MAX,
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect(options, callback) {
-      const waitMs = pacer.nextWaitMs();
-      if (waitMs === 0) connect(options, callback);
-      else setTimeout(() => connect(options, callback), waitMs);
-    },
+    connect: pacer === null ? connect : (options, callback) => pacer.open(() => connect(options, callback)),
   });
 }
 

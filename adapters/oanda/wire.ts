@@ -229,9 +229,17 @@ const bestOf = (ladder: readonly { readonly price: string }[], closeout: string,
   ladder.map((each, index) => positivePrice(each.price, `${field}.${index}.price`)).reduce<Price | null>((best, each) => (best === null || better(each, best) ? each : best), null)
   ?? positivePrice(closeout, field);
 
-/** A line of the pricing stream. A side without a ladder has no price to trade at: the closeout price stands for it. */
-export const decodePricingLine = (line: string, instruments: ReadonlySet<InstrumentName>): FeedLine =>
-  decode(line, 'any', pricingLineSchema, (found): FeedLine => {
+const KNOWN_LINES = ['PRICE', 'HEARTBEAT'];
+const typedLineSchema = z.object({ type: text.min(1), time: text });
+const TYPE_LENGTH_MAX = 64;
+
+/**
+ * A line of the pricing stream; one of a type that nobody knows yet is handed on as such. A side without a ladder has no
+ * price to trade at: the closeout price stands for it.
+ */
+export function decodePricingLine(line: string, instruments: ReadonlySet<InstrumentName>): FeedLine {
+  const unknown = decode(line, 'any', typedLineSchema, ({ type, time }): FeedLine | null => (KNOWN_LINES.includes(type) ? null : { kind: 'unknown', at: parseInstant(time), type: type.slice(0, TYPE_LENGTH_MAX) }));
+  return unknown ?? decode(line, 'any', pricingLineSchema, (found): FeedLine => {
     const at = parseInstant(found.time);
     if (found.type === 'HEARTBEAT') return { kind: 'heartbeat', at, lastTransactionId: null };
     const instrument = instrumentName(found.instrument);
@@ -247,6 +255,7 @@ export const decodePricingLine = (line: string, instruments: ReadonlySet<Instrum
       },
     };
   });
+}
 
 const transactionLineSchema = z.object({ type: text.min(1), time: text, id: text.default(''), accountID: text.default(''), lastTransactionID: text.default('') });
 

@@ -111,6 +111,7 @@ export function completedByQuote(draft: Draft, instrument: InstrumentName, quote
 export function takeBars(draft: Draft, instrument: InstrumentName, bars: readonly Bar[], purpose: 'history' | 'boundary'): void {
   if (purpose === 'history') draft.live({ historyRead: new Set(draft.state.live.historyRead).add(instrument) });
   const newest = bars.at(-1);
+  const absence = { daemonUntil: draft.state.live.downUntil, feed: draft.state.live.pricingDown };
   const rules = { ...draft.state.settings, calendar: calendarFor(draft.state.settings.calendar, instrument) };
   for (const bar of bars) {
     const { market } = bookOf(draft.state, instrument);
@@ -118,7 +119,7 @@ export function takeBars(draft: Draft, instrument: InstrumentName, bars: readonl
     const awaited = draft.state.live.awaited.get(instrument)?.barStart ?? bar.start;
     const live = purpose === 'boundary' && bar === newest && bar.start >= awaited && draft.now >= barEnd(bar.start) && draft.now - barEnd(bar.start) <= DECISION_AGE_MS_MAX;
     const decisionId = decisionIdOf(draft.state.settings.accountId, instrument, bar.start);
-    const events = recordBar(market, bar, live, draft.state.live.downUntil, rules);
+    const events = recordBar(market, bar, live, absence, rules);
     for (const event of events) {
       const recorded = event.type === 'MarketBarClosed' || event.type === 'MarketBarBackfilled';
       draft.tell(event, { instrument, actor: 'market', occurredAt: occurredAt(draft, event, bar), correlationId: decisionId, ...(recorded ? { id: factId('bar', decisionId) } : {}) });

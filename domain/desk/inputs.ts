@@ -77,6 +77,8 @@ export type Input = { readonly now: Instant } & (
   | { readonly kind: 'clockDisturbed'; readonly stalledMs: number; readonly steppedMs: number; readonly monotonicMs: number }
   /** The broker's clock minus ours. */
   | { readonly kind: 'clockMeasured'; readonly offsetMs: number }
+  /** A stream sent a line of a type that this build has no name for. */
+  | { readonly kind: 'unknownLine'; readonly type: string }
   /** The broker spoke of its newest transaction id. */
   | { readonly kind: 'notice'; readonly transactionId: number }
   | { readonly kind: 'answer'; readonly read: Read; readonly answer: Answer }

@@ -26,12 +26,32 @@ export function breakerChanged(draft: Draft, { change }: Extract<Input, { readon
   draft.tell({ type: 'AlertRaised', data: { code: 'feedBreaker', severity: 'critical', detail } }, { causedBy: THE_ONE_BEFORE });
 }
 
+/** Types that a run remembers; a stream that invents more of them halts at each. */
+const UNKNOWN_TYPES_MAX = 100;
+
+/** A line of a type that nobody knows: it halts once, and whoever resumes has acknowledged the type for this run. */
+export function unknownLineSeen(draft: Draft, { type }: Extract<Input, { readonly kind: 'unknownLine' }>): void {
+  const { unknownLineTypes } = draft.state.live;
+  if (unknownLineTypes.has(type)) return;
+  if (unknownLineTypes.size < UNKNOWN_TYPES_MAX) draft.live({ unknownLineTypes: new Set([...unknownLineTypes, type]) });
+  draft.halt('unknownSchema', `a stream sent a line of the unknown type ${type}`);
+}
+
+/** The price stream came or went: a gap in the bars of that time may be ours. */
+export function notePricing(draft: Draft, connected: boolean): void {
+  const { pricingDown } = draft.state.live;
+  if (!connected) draft.live({ pricingDown: { from: draft.now, until: null } });
+  else if (pricingDown !== null) draft.live({ pricingDown: { ...pricingDown, until: draft.now } });
+}
+
 /** The transaction stream is down: until it stands again the ledger is asked by ourselves. */
 export const watchLedger = (draft: Draft): void => draft.ask({ kind: 'wake', key: 'ledgerPoll', at: plusMs(draft.now, LEDGER_POLL_MS) });
 
 export function pollLedger(draft: Draft): void {
-  if (draft.state.live.connected.transactions) return;
-  readLedger(draft);
+  const { connected, failures } = draft.state.live;
+  if (connected.transactions) return;
+  // A read that fails has its own, growing pauses.
+  if (!failures.has('transactions')) readLedger(draft);
   watchLedger(draft);
 }
 

@@ -69,6 +69,12 @@ export interface Live {
   /** The newest two minutes that brought a quote, of each instrument. */
   readonly pricedMinutes: ReadonlyMap<InstrumentName, readonly Instant[]>;
   readonly connected: { readonly pricing: boolean; readonly transactions: boolean };
+  /** Instruments told to be halted while the market is open. */
+  readonly haltedInstruments: ReadonlySet<InstrumentName>;
+  /** Types of stream lines that this build has no name for and that have halted this run. */
+  readonly unknownLineTypes: ReadonlySet<string>;
+  /** The newest span without a price stream, after it had stood; `until` is null while it lasts. */
+  readonly pricingDown: { readonly from: Instant; readonly until: Instant | null } | null;
   readonly link: {
     /** Why no stream is opened, null while the breaker is closed. */
     readonly breaker: string | null;
@@ -158,6 +164,9 @@ export function initialDesk(settings: DeskSettings): DeskState {
       trust: new Map(),
       pricedMinutes: new Map(),
       connected: { pricing: false, transactions: false },
+      haltedInstruments: new Set(),
+      unknownLineTypes: new Set(),
+      pricingDown: null,
       link: { breaker: null, unavailable: null, clockOffsetMs: null, staleInstruments: new Set() },
       brokerTransactionId: 0,
       ledgerReadPending: false,

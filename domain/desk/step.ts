@@ -11,7 +11,7 @@ import { Draft } from './draft.ts';
 import type { Answer, Effect, Emission, Input, Read, RunFacts } from './inputs.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
 import { takeBaseline, takePage } from './ledger-sync.ts';
-import { breakerChanged, clockDisturbed, clockMeasured, noteAvailability, pollLedger, watchLedger, watchPrices } from './link.ts';
+import { breakerChanged, clockDisturbed, clockMeasured, noteAvailability, notePricing, pollLedger, unknownLineSeen, watchLedger, watchPrices } from './link.ts';
 import { swapModel, takeOver, takeVerdict, tellHealth } from './model.ts';
 import { doubtIntentsAfterCrash, flattenWhatIsDue, recordDispatchDenial, recordExchange } from './orders.ts';
 import { takeQuote } from './quotes.ts';
@@ -71,6 +71,8 @@ function take(draft: Draft, input: Input): void {
       return clockDisturbed(draft, input);
     case 'clockMeasured':
       return clockMeasured(draft, input);
+    case 'unknownLine':
+      return unknownLineSeen(draft, input);
     case 'notice':
       draft.live({ brokerTransactionId: Math.max(draft.state.live.brokerTransactionId, input.transactionId) });
       if (input.transactionId > draft.state.ledger.lastTransactionId) readLedger(draft);
@@ -195,6 +197,7 @@ function feedChanged(draft: Draft, input: Extract<Input, { kind: 'feed' }>): voi
   if (input.feed === 'transactions' && !input.connected) watchLedger(draft);
   if (connected[input.feed] === input.connected) return;
   draft.live({ connected: { ...connected, [input.feed]: input.connected } });
+  if (input.feed === 'pricing') notePricing(draft, input.connected);
   if (!input.connected) return draft.tell({ type: 'FeedDisconnected', data: { feed: input.feed, detail: input.detail.slice(0, 2_000) } });
   draft.tell({ type: 'FeedConnected', data: { feed: input.feed } });
   // Streams replay nothing: what passed while ours was down is in the ledger.

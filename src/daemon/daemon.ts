@@ -6,6 +6,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import type { Logger } from 'pino';
+import { timer } from 'rxjs';
 import { LockstepClock, LockstepTimers } from '../../adapters/clock/lockstep.ts';
 import { LockstepLink } from '../../adapters/clock/lockstep-link.ts';
 import { SystemClock, SystemTimers } from '../../adapters/clock/system.ts';
@@ -95,7 +96,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       token,
       clock: time.clock,
       restDeadlineMs: config.broker.restDeadlineMs,
-      ...(time.keeper === null ? { streamSilenceMsMax: 0, requestsPerSecondMax: 0 } : { onDate: time.keeper.dated }),
+      ...(time.keeper === null ? { streamSilenceMsMax: 0, paced: false } : { onDate: time.keeper.dated }),
     });
     try {
       return await runOn(options, store, broker, time);
@@ -135,7 +136,7 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
   const feeds: FeedKeeper[] = [];
   const connectFeeds = async (runtime: Runtime): Promise<void> => {
     if (time.lockstep !== null) return time.lockstep.connectFeeds(broker, instruments, runtime);
-    feeds.push(new FeedKeeper({ broker, clock: time.clock, instruments, runtime, heartbeat: (at) => time.keeper?.heartbeat(at), seed: runtime.state.run.epoch }));
+    feeds.push(new FeedKeeper({ broker, clock: time.clock, instruments, submit: (input) => runtime.submit(input), pause: (durationMs) => timer(durationMs), heartbeat: (at) => time.keeper?.heartbeat(at), seed: runtime.state.run.epoch }));
   };
   const reconnectFeed = (feed: FeedName, detail: string): void => feeds.forEach((keeper) => keeper.reconnect(feed, detail));
   const observe = observeWith(metrics, logger);
@@ -163,7 +164,7 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
   const removeSignals = stopOnSignals(runtime);
   try {
     runtime.submit({ kind: 'start', run: facts });
-    time.keeper?.attach({ runtime, journal });
+    time.keeper?.attach({ submit: (input) => runtime.submit(input), measured: (offsetMs) => journal.measureClockOffset(offsetMs) });
     if (time.lockstep !== null) void time.lockstep.follow(runtime);
     const { exitCode, reason } = await runtime.ended;
     await runtime.conclude();

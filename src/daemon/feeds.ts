@@ -1,14 +1,14 @@
 /** The two streams, live: opened, watched and opened again, each judged on its own and both by one link. */
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { Observable, Subject, defer, filter, map, merge, retry, timer } from 'rxjs';
+import { Observable, Subject, defer, filter, map, merge, retry } from 'rxjs';
 import type { Subscription } from 'rxjs';
 import type { Broker, FeedEnd, FeedLine, FeedName } from '../../domain/broker.ts';
 import type { Clock } from '../../domain/clock.ts';
 import type { InstrumentName } from '../../domain/instruments.ts';
 import { BREAKER_PAUSE_MS, BREAKER_RECONNECTS, BREAKER_WINDOW_MS, feedConnected, feedEnded, initialLink } from '../../domain/link.ts';
 import type { Instant } from '../../domain/time.ts';
-import type { FreshInput, Runtime } from './runtime.ts';
+import type { FreshInput } from './runtime.ts';
 
 type FeedSignal = { readonly kind: 'connected' } | { readonly kind: 'line'; readonly line: FeedLine };
 
@@ -29,6 +29,8 @@ export function inputOfLine(line: FeedLine): FreshInput | null {
       return { kind: 'quote', quote: line.quote };
     case 'transaction':
       return { kind: 'notice', transactionId: line.transactionId };
+    case 'unknown':
+      return { kind: 'unknownLine', type: line.type };
     case 'heartbeat':
       return line.lastTransactionId === null ? null : { kind: 'notice', transactionId: line.lastTransactionId };
   }
@@ -38,10 +40,12 @@ export interface FeedParts {
   readonly broker: Broker;
   readonly clock: Clock;
   readonly instruments: readonly InstrumentName[];
-  readonly runtime: Runtime;
+  readonly submit: (input: FreshInput) => void;
+  /** Emits once, after so many milliseconds. */
+  readonly pause: (durationMs: number) => Observable<unknown>;
   /** Told the broker's time of each heartbeat. */
   readonly heartbeat: (at: Instant) => void;
-  /** Of the pauses between connections; the run's epoch, which the log holds. */
+  /** Of the draws of the pauses between connections; the run's epoch, which the log holds. */
   readonly seed: number;
 }
 
@@ -74,14 +78,14 @@ export class FeedKeeper {
   }
 
   #keep(feed: FeedName): Subscription {
-    const { runtime } = this.#parts;
+    const { submit, pause } = this.#parts;
     return defer(() => this.#connection(feed))
-      .pipe(retry({ delay: (error: unknown) => timer(this.#pauseAfter(feed, error)) }))
+      .pipe(retry({ delay: (error: unknown) => pause(this.#pauseAfter(feed, error)) }))
       .subscribe((signal) => {
         if (signal.kind === 'connected') return this.#connected(feed);
         if (signal.line.kind === 'heartbeat') this.#parts.heartbeat(signal.line.at);
         const input = inputOfLine(signal.line);
-        if (input !== null) runtime.submit(input);
+        if (input !== null) submit(input);
       });
   }
 
@@ -108,19 +112,19 @@ export class FeedKeeper {
   #connected(feed: FeedName): void {
     const { link, breakerCloses } = feedConnected(this.#link, feed, this.#nowMs());
     this.#link = link;
-    if (breakerCloses) this.#parts.runtime.submit({ kind: 'breaker', change: null });
-    this.#parts.runtime.submit({ kind: 'feed', feed, connected: true, detail: '' });
+    if (breakerCloses) this.#parts.submit({ kind: 'breaker', change: null });
+    this.#parts.submit({ kind: 'feed', feed, connected: true, detail: '' });
   }
 
   /** @returns milliseconds until the next connection. @throws whatever was no end of a stream. */
   #pauseAfter(feed: FeedName, error: unknown): number {
     if (!(error instanceof FeedEnded)) throw error;
-    const { runtime } = this.#parts;
+    const { submit } = this.#parts;
     const nowMs = this.#nowMs();
     const { link, connectAtMs, breakerOpens } = feedEnded(this.#link, feed, error.reason, nowMs, uniformFloat64(this.#random));
     this.#link = link;
-    runtime.submit({ kind: 'feed', feed, connected: false, detail: error.message });
-    if (breakerOpens) runtime.submit({ kind: 'breaker', change: { reconnects: BREAKER_RECONNECTS, windowMs: BREAKER_WINDOW_MS, pauseMs: BREAKER_PAUSE_MS } });
+    submit({ kind: 'feed', feed, connected: false, detail: error.message });
+    if (breakerOpens) submit({ kind: 'breaker', change: { reconnects: BREAKER_RECONNECTS, windowMs: BREAKER_WINDOW_MS, pauseMs: BREAKER_PAUSE_MS } });
     return connectAtMs - nowMs;
   }
 }

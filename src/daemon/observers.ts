@@ -46,7 +46,7 @@ export function observeWith(metrics: Metrics, logger: Logger): (state: DeskState
     }
     for (const [instrument, quote] of state.live.quotes) metrics.quoteSeen(instrument, quote.at);
     metrics.conditionsChanged(conditionsOf(state).map(({ condition }) => condition));
-    metrics.clockMeasured(state.live.link.clockOffsetMs);
+    if (state.live.link.clockOffsetMs !== null) metrics.clockMeasured(state.live.link.clockOffsetMs);
     if (told.length === 0) return;
     metrics.modeChanged(state.safety.mode);
     metrics.readyChanged(readinessOf(state).ready);

@@ -3,14 +3,15 @@ import type { Clock } from '../../domain/clock.ts';
 import type { ClockReading } from '../../domain/timekeeping.ts';
 import { judgeInterval, offsetOfDate, withSample } from '../../domain/timekeeping.ts';
 import type { Instant } from '../../domain/time.ts';
-import type { Journal } from './journal.ts';
-import type { Runtime } from './runtime.ts';
+import type { FreshInput } from './runtime.ts';
 
 const INTERVAL_MS = 1_000;
 
+/** Who hears of it. */
 interface Attached {
-  readonly runtime: Runtime;
-  readonly journal: Journal;
+  readonly submit: (input: FreshInput) => void;
+  /** Goes into the metadata of whatever is logged. */
+  readonly measured: (offsetMs: number) => void;
 }
 
 export class Timekeeper {
@@ -49,14 +50,14 @@ export class Timekeeper {
     return { wall: this.#clock.now(), monotonicMs: Number(this.#clock.monotonicNs() / 1_000_000n) };
   }
 
-  #look({ runtime }: Attached): void {
+  #look({ submit }: Attached): void {
     const after = this.#read();
     const { stalledMs, steppedMs } = judgeInterval(this.#before, after, INTERVAL_MS);
     this.#before = after;
     if (stalledMs === 0 && steppedMs === 0) return;
     // Measured against the clock as it stood before.
     if (steppedMs !== 0) this.#samples = [];
-    runtime.submit({ kind: 'clockDisturbed', stalledMs, steppedMs, monotonicMs: after.monotonicMs });
+    submit({ kind: 'clockDisturbed', stalledMs, steppedMs, monotonicMs: after.monotonicMs });
   }
 
   #measured(offsetMs: number): void {
@@ -66,12 +67,12 @@ export class Timekeeper {
     this.#tell();
   }
 
-  /** Every measurement goes into the metadata of what is logged; the desk hears of one that differs by a tenth of a second. */
+  /** The desk hears of a measurement that differs by a tenth of a second from the last it heard of. */
   #tell(): void {
     if (this.#attached === null || this.#offsetMs === null) return;
-    this.#attached.journal.measureClockOffset(this.#offsetMs);
+    this.#attached.measured(this.#offsetMs);
     if (this.#toldMs !== null && Math.abs(this.#offsetMs - this.#toldMs) < 100) return;
     this.#toldMs = this.#offsetMs;
-    this.#attached.runtime.submit({ kind: 'clockMeasured', offsetMs: Math.round(this.#offsetMs) });
+    this.#attached.submit({ kind: 'clockMeasured', offsetMs: Math.round(this.#offsetMs) });
   }
 }

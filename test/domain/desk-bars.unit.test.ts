@@ -251,6 +251,38 @@ describe('a gap', () => {
     expect(desk.told('DecisionMade')).toHaveLength(2);
   });
 
+  test('is laid to our price stream when that was down meanwhile, and to us when the daemon was', () => {
+    const causes = (during: (desk: DeskHarness) => void): readonly string[] => {
+      const desk = readyDesk();
+      desk.advanceMinutes(1);
+      for (let minute = 1; minute <= 3; minute += 1) desk.broker.missingMinutes.add(plusMs(TUESDAY, minute * MINUTE_MS));
+      desk.advance(90 * SECOND_MS);
+      during(desk);
+      desk.advanceMinutes(5);
+      return desk.told('MarketGapDetected').map(({ cause }) => cause);
+    };
+    const pricing = (connected: boolean) => ({ kind: 'feed', feed: 'pricing', connected, detail: '' }) as const;
+    expect(causes(() => undefined)).toEqual(['noTicks']);
+    expect(causes((desk) => desk.give(pricing(false)))).toEqual(['feed']);
+    expect(causes((desk) => {
+      desk.give(pricing(false));
+      desk.advance(SECOND_MS);
+      desk.give(pricing(true));
+    })).toEqual(['feed']);
+    expect(causes((desk) => desk.crashAndRestart())).toEqual(['daemonDown']);
+  });
+
+  test('before or after an outage of the price stream is the market’s', () => {
+    const desk = readyDesk();
+    desk.give({ kind: 'feed', feed: 'pricing', connected: false, detail: '' });
+    desk.advanceMinutes(2);
+    desk.give({ kind: 'feed', feed: 'pricing', connected: true, detail: '' });
+    desk.advanceMinutes(1);
+    desk.broker.missingMinutes.add(plusMs(TUESDAY, 3 * MINUTE_MS));
+    desk.advanceMinutes(3);
+    expect(desk.told('MarketGapDetected')).toMatchObject([{ cause: 'noTicks' }]);
+  });
+
   test('of a weekend empties the window, however few open minutes are missing', () => {
     const desk = readyDesk(parseInstant('2026-01-09T21:50:00Z'));
     desk.advanceTo(parseInstant('2026-01-11T22:06:00Z'));

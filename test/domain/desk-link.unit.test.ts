@@ -42,6 +42,16 @@ describe('while the transaction stream is down', () => {
     expect(desk.told('FeedDisconnected')).toHaveLength(1);
   });
 
+  test('a ledger that cannot be read either is asked after growing pauses only', () => {
+    const desk = armedDesk();
+    desk.intercept = (read) => (read.what === 'transactions' ? 'fails' : undefined);
+    desk.give(FEED_DOWN);
+    const before = desk.reads.filter(({ what }) => what === 'transactions').length;
+    desk.advance(60 * SECOND_MS);
+    // At 5 seconds by the poll, then 5, 10 and 20 seconds after each failure.
+    expect(desk.reads.filter(({ what }) => what === 'transactions').length - before).toBe(4);
+  });
+
   test('a stop that fills is still seen within five seconds', () => {
     const desk = longDesk();
     desk.give(FEED_DOWN);
@@ -123,6 +133,31 @@ describe('prices that do not come', () => {
     desk.quoting = false;
     desk.advanceMinutes(minutes);
     expect(alerts(desk)).not.toContain('pricesStale warning');
+  });
+});
+
+describe('an instrument that is halted', () => {
+  test('while the market is open is told once, opens nothing, and is told again when it trades', () => {
+    const desk = armedDesk();
+    desk.broker.tradeable = false;
+    desk.quote();
+    desk.quote();
+    expect(desk.told('AlertRaised')).toMatchObject([{ code: 'instrumentHalted', severity: 'warning', detail: expect.stringContaining('EUR_USD is not tradeable') as string }]);
+    expect(deniedBy(desk)).toBe('marketOpen: calendar open, quote halted');
+    desk.broker.tradeable = true;
+    desk.quote();
+    desk.quote();
+    expect(alerts(desk)).toEqual(['instrumentHalted warning', 'instrumentHalted info']);
+  });
+
+  test('by the calendar is no news', () => {
+    const desk = armedDesk({}, parseInstant('2026-01-06T21:57:00Z'));
+    desk.advanceTo(parseInstant('2026-01-06T22:00:00Z'));
+    desk.broker.tradeable = false;
+    desk.quote();
+    desk.broker.tradeable = true;
+    desk.advanceTo(parseInstant('2026-01-06T22:06:00Z'));
+    expect(alerts(desk)).toEqual([]);
   });
 });
 
@@ -242,6 +277,19 @@ describe('what the broker refuses', () => {
     expect(desk.told('OrderOutcomeUnknown')).toHaveLength(1);
     expect(desk.told('TradingHalted')).toMatchObject([{ cause: 'protocol' }]);
   });
+});
+
+test('a stream line of a type that nobody knows yet halts and holds, until an operator resumes, who has acknowledged the type', () => {
+  const desk = longDesk();
+  desk.give({ kind: 'unknownLine', type: 'SURPRISE' });
+  desk.give({ kind: 'unknownLine', type: 'SURPRISE' });
+  expect(desk.told('TradingHalted')).toMatchObject([{ cause: 'unknownSchema', disposition: 'hold', detail: 'a stream sent a line of the unknown type SURPRISE' }]);
+  expect(desk.dispatches).toEqual([]);
+  desk.command('resume');
+  desk.give({ kind: 'unknownLine', type: 'SURPRISE' });
+  expect(desk.mode).toBe('REDUCING');
+  desk.give({ kind: 'unknownLine', type: 'ANOTHER' });
+  expect(desk.mode).toBe('HALTED');
 });
 
 describe('an order of which no byte left', () => {

@@ -95,6 +95,20 @@ describe('read models of decisions, denials and bars', () => {
     ]);
   });
 
+  test('bars of holidays are optional, bars outside the hours are counted apart, and revisions beside them', () => {
+    const data = (start: string) => ({ instrument: 'NZD_USD', granularity: 'M1' as const, start, bid: OHLC, ask: OHLC, volume: 1 });
+    const weekend: DataOf<'MarketGapDetected'> = { instrument: 'NZD_USD', from: '2025-12-25T22:00:00Z', until: '2025-12-25T22:05:00Z', openMinutes: 0, cause: 'weekend' };
+    const [row] = given(
+      step('MarketBarClosed', data('2025-12-25T21:58:00Z')),
+      step('MarketGapDetected', weekend),
+      step('MarketBarClosed', data('2025-12-25T22:05:00Z')),
+      step('MarketBarRevised', { instrument: 'NZD_USD', start: '2025-12-25T22:05:00Z', recorded: data('2025-12-25T22:05:00Z'), revised: { ...data('2025-12-25T22:05:00Z'), volume: 2 } }),
+      step('MarketBarRevised', { instrument: 'NZD_USD', start: '2025-12-25T22:03:00Z', recorded: null, revised: data('2025-12-25T22:03:00Z') }),
+    )('bars_daily');
+    // Of the day only 22:05 to midnight is expected.
+    expect(row).toMatchObject({ bars_closed: 2, bars_revised: 2, minutes_expected: 115, bars_expected: 1, bars_optional: 1, bars_outside: 1, gaps: 0 });
+  });
+
   test('bars are counted by instrument and UTC day, gaps on the day on which they begin', () => {
     const bar = (type: 'MarketBarClosed' | 'MarketBarBackfilled', from: string): Step => step(type, { instrument: 'EUR_USD', granularity: 'M1', start: from, bid: OHLC, ask: OHLC, volume: 1 });
     const rows = given(
@@ -103,9 +117,10 @@ describe('read models of decisions, denials and bars', () => {
       bar('MarketBarBackfilled', '2026-01-06T00:00:00Z'),
       bar('MarketBarClosed', '2026-01-06T00:02:00Z'),
     )('bars_daily');
+    const ofDay = (day: string) => ({ id: `EUR_USD ${day}`, instrument: 'EUR_USD', day, bars_revised: 0, minutes_expected: 1_434, bars_optional: 0, bars_outside: 0 });
     expect(rows).toEqual([
-      { id: 'EUR_USD 2026-01-05', instrument: 'EUR_USD', day: '2026-01-05', bars_closed: 1, bars_backfilled: 0, gaps: 1, missing_minutes: 3 },
-      { id: 'EUR_USD 2026-01-06', instrument: 'EUR_USD', day: '2026-01-06', bars_closed: 1, bars_backfilled: 1, gaps: 0, missing_minutes: 0 },
+      { ...ofDay('2026-01-05'), bars_closed: 1, bars_backfilled: 0, bars_expected: 1, gaps: 1, missing_minutes: 3, longest_gap_minutes: 3 },
+      { ...ofDay('2026-01-06'), bars_closed: 1, bars_backfilled: 1, bars_expected: 2, gaps: 0, missing_minutes: 0, longest_gap_minutes: 0 },
     ]);
   });
 });

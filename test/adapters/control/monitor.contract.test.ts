@@ -70,6 +70,8 @@ describe('the metrics', () => {
     metrics.modeChanged('ARMED');
     metrics.modeChanged('HALTED');
     metrics.readyChanged(true);
+    metrics.conditionsChanged(['READ-ONLY']);
+    metrics.clockMeasured(-1_500);
     metrics.barClosed('EUR_USD', instantOf(nowMs - 20_000));
     metrics.decisionMade(7);
     metrics.orderEnded('filled');
@@ -81,6 +83,9 @@ describe('the metrics', () => {
     const { text } = await ask('/metrics');
     expect(text.split('\n')).toEqual(expect.arrayContaining([
       'reckoner_events_total{type="MarketBarClosed"} 2',
+      'reckoner_condition{condition="READ-ONLY"} 1',
+      'reckoner_condition{condition="STALE"} 0',
+      'reckoner_clock_offset_seconds -1.5',
       'reckoner_mode{mode="ARMED"} 0',
       'reckoner_mode{mode="HALTED"} 1',
       'reckoner_ready 1',

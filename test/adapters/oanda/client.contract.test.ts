@@ -218,7 +218,7 @@ describe('sending an order', () => {
   test('an order waits for no read: six reads that hang leave it a connection, and a seventh read is refused', async () => {
     const { broker } = await serve((request, response) => {
       if (request.method === 'POST') replyJson(response, 201, CREATED);
-    }, { restDeadlineMs: 400 });
+    }, { restDeadlineMs: 2_500 });
     const reads = Array.from({ length: 6 }, () => readError(broker.positions()));
     expect((await readError(broker.positions())).message).toContain('6 reads are in flight');
     expect(await broker.send(ORDER)).toMatchObject({ status: 201, failure: null });

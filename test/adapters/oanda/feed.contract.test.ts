@@ -95,9 +95,15 @@ describe('the pricing stream', () => {
     expect(heard.lines.map((line) => line.kind === 'quote' && [format(line.quote.bid), format(line.quote.ask), line.quote.tradeable])).toEqual([expected]);
   });
 
+  test('hands on a line of a type that nobody knows yet, and goes on', async () => {
+    const { heard, ended } = await open('pricing', stream([`{"type":"SURPRISE","time":"${TIME}","what":[1]}\n${HEARTBEAT}\n`]));
+    await ended;
+    expect(heard.lines).toEqual([{ kind: 'unknown', at: AT, type: 'SURPRISE' }, { kind: 'heartbeat', at: AT, lastTransactionId: null }]);
+  });
+
   test.each([
     ['HTML', '<html>', /no JSON/],
-    ['an unknown type', '{"type":"SURPRISE"}', /type/],
+    ['a line without a type', '{"time":"2026-01-05T12:00:00Z"}', /type/],
     ['an instrument not asked for', price({ instrument: 'USD_JPY' }), /USD_JPY was not asked for/],
     ['a price of zero', price({ bids: [{ price: '0' }] }), /bids\.0\.price/],
     ['a price as a number', price({ asks: [{ price: 1.1 }] }), /asks\.0\.price/],

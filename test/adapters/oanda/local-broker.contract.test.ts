@@ -1,6 +1,8 @@
 /** The client and the lockstep link against the local broker, over real HTTP: two separate readings of one protocol. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { startLocalBroker } from '../../../adapters/broker/local-broker.ts';
+import { OANDA_RATE_LIMITS } from '../../../adapters/broker/http/limits.ts';
+import { SystemClock } from '../../../adapters/clock/system.ts';
 import { LockstepClock } from '../../../adapters/clock/lockstep.ts';
 import { LockstepLink } from '../../../adapters/clock/lockstep-link.ts';
 import { createOandaBroker } from '../../../adapters/oanda/client.ts';
@@ -36,10 +38,21 @@ async function run(hold = false): Promise<Running> {
   }
   const present = await waiting;
   const clock = new LockstepClock(present.time);
-  const broker = createOandaBroker({ restUrl: local.rest, streamUrl: local.stream, accountId: local.account, token: local.token, clock, streamSilenceMsMax: 0 });
+  const broker = createOandaBroker({ restUrl: local.rest, streamUrl: local.stream, accountId: local.account, token: local.token, clock, streamSilenceMsMax: 0, paced: false });
   cleanup.push(() => local.close(), () => link.close(), () => broker.close());
   return { local, broker, link, clock, present };
 }
+
+test('the client stays within the limits that the local broker sets for a client, however much is asked of it at once', async () => {
+  const local = await startLocalBroker({ clock: 'realtime', port: 0, alwaysOpen: true, rateLimits: OANDA_RATE_LIMITS });
+  const broker = createOandaBroker({ restUrl: local.rest, streamUrl: local.stream, accountId: local.account, token: local.token, clock: new SystemClock() });
+  cleanup.push(() => local.close(), () => broker.close());
+  const ends: string[] = [];
+  for (const name of ['pricing', 'transactions'] as const) broker.feed(name, [EUR_USD], { connected: () => undefined, line: () => undefined, ended: (detail) => void ends.push(detail) });
+  for (let round = 0; round < 30; round += 1) await Promise.all(Array.from({ length: 6 }, () => broker.positions()));
+  expect(await broker.send(order(local.account, '1'))).toMatchObject({ status: 201, failure: null });
+  expect(ends).toEqual([]);
+});
 
 interface Listening {
   readonly lines: FeedLine[];

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { afterEach, expect, test, vi } from 'vitest';
-import { ConnectPacer } from '../../../adapters/oanda/governor.ts';
 import { createPool, exchange } from '../../../adapters/oanda/http.ts';
 import type { AddressInfo } from 'node:net';
 
@@ -16,7 +15,7 @@ test('a certificate that nobody vouches for is refused, even where the environme
     response.end('{}');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const pool = createPool(`https://localhost:${(server.address() as AddressInfo).port}`, new ConnectPacer(8, () => performance.now()));
+  const pool = createPool(`https://localhost:${(server.address() as AddressInfo).port}`, null);
   try {
     const outcome = await exchange(pool, 'a-token-never-sent', { method: 'GET', path: '/v3/accounts', body: null, replyBytesMax: 100, deadlineMs: 2_000, abort: new AbortController() });
     expect(outcome).toMatchObject({ status: null, broken: { cause: 'untrusted', detail: expect.stringMatching(/self.signed/i) as string, unsent: true } });
