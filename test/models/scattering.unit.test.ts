@@ -63,8 +63,27 @@ describe('the planned transforms', () => {
     }
   });
 
+  test('give as many bins of a real signal as are asked for, and touch no other', () => {
+    const size = 16;
+    const signal = Float64Array.from({ length: size }, (_, i) => Math.sin(i * i));
+    const whole = { real: new Float64Array(9), imaginary: new Float64Array(9) };
+    planRealFft(size).transform(signal, whole, 9);
+    for (const count of [1, 2, 8, 9]) {
+      const some = { real: new Float64Array(9).fill(7), imaginary: new Float64Array(9).fill(7) };
+      planRealFft(size).transform(signal, some, count);
+      for (const part of ['real', 'imaginary'] as const) expect([...some[part]]).toEqual([...whole[part].slice(0, count), ...new Array<number>(9 - count).fill(7)]);
+    }
+    expect([whole.imaginary[0], whole.imaginary[8]]).toEqual([0, 0]);
+  });
+
+  test('stand their samples in bit-reversed order', () => {
+    expect([...planFft(8).order]).toEqual([0, 4, 2, 6, 1, 5, 3, 7]);
+    expect([planFft(1).size, [...planFft(1).order], [...planFft(2).order]]).toEqual([1, [0], [0, 1]]);
+  });
+
   test('refuse sizes that are no power of two', () => {
-    for (const size of [0, 3, 48, 2.5, Number.NaN, 1 << 18]) expect(() => planFft(size)).toThrow(ScatteringError);
+    for (const size of [0, -2, 3, 48, 2.5, Number.NaN, 1 << 18]) expect(() => planFft(size)).toThrow(ScatteringError);
+    expect(planFft(1 << 17).size).toBe(131_072);
   });
 });
 
