@@ -8,8 +8,11 @@ import { planFft } from './fft.ts';
 const SIGMA_LOW = 0.1;
 const BANDWIDTH_FACTOR = 5;
 const RATIO_AT_CROSSING = Math.SQRT1_2;
-const FOLD_TOLERANCE = 1e-7;
-const PERIODS_MAX = 5;
+/**
+ * Periods on either side over which a Gaussian is folded. Kymatio computes the number from the width and a tolerance
+ * of 1e-7, and comes to 1 for every width below 0.176; the widest here is 0.140 (Q = 1).
+ */
+const PERIODS_ASIDE = 1;
 const SUPPORT_TOLERANCE = 1e-3;
 
 /** Centre frequency and width in cycles per sample, and the power of two by which the output may be decimated. */
@@ -50,15 +53,14 @@ export const lowPassSigma = (averagingScale: number): number => SIGMA_LOW / aver
 
 /** A Gaussian around `centre`, folded over the neighbouring periods, at bins k/size. */
 function foldedGaussian(size: number, centre: number, sigma: number): Float64Array {
-  const periods = Math.min(Math.ceil(Math.sqrt(-2 * sigma * sigma * Math.log(FOLD_TOLERANCE)) + 1), PERIODS_MAX);
   const values = new Float64Array(size);
   for (let k = 0; k < size; k += 1) {
     let sum = 0;
-    for (let period = 1 - periods; period < periods; period += 1) {
+    for (let period = -PERIODS_ASIDE; period <= PERIODS_ASIDE; period += 1) {
       const distance = (k + period * size) / size - centre;
       sum += Math.exp(-(distance * distance) / (2 * sigma * sigma));
     }
-    values[k] = sum / (2 * periods - 1);
+    values[k] = sum / (2 * PERIODS_ASIDE + 1);
   }
   return values;
 }

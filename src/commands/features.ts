@@ -47,7 +47,7 @@ export function closesOf(bars: BarSeries, { displayPrecision }: Instrument): Clo
   };
 }
 
-async function sinkFor(command: FeaturesCommand, features: FeatureSet, series: CloseSeries): Promise<RowSink> {
+function sinkFor(command: FeaturesCommand, features: FeatureSet, series: CloseSeries): RowSink {
   const { out } = command;
   if (out === undefined) return standardOutputSink(features);
   if (out.endsWith('.csv')) return csvFileSink(out, features);
@@ -99,7 +99,7 @@ export async function writeFeatures(command: FeaturesCommand): Promise<number> {
   const series = closesOf(bars, instrument);
   const ends = windowEnds(series, { calendar: { ...OANDA_CALENDAR, alwaysOpen: command.alwaysOpen }, windowBars: features.windowBars, windowGapMinutesMax });
   const tally = new Tally();
-  const sink = await sinkFor(command, features, series);
+  const sink = sinkFor(command, features, series);
   const progress = progressBar('windows', ends.length);
   try {
     for await (const stretch of rowsOnAllCores({ featureSetId: features.id, series, asCsv: sink.asCsv }, ends, availableParallelism())) {

@@ -1,8 +1,6 @@
 /** Where feature rows go: CSV or Parquet, a file that has its name only once it is whole, or standard output. */
 import { once } from 'node:events';
-import { createWriteStream, renameSync, rmSync } from 'node:fs';
-import type { Writable } from 'node:stream';
-import { finished } from 'node:stream/promises';
+import { closeSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { fileWriter, ParquetWriter, schemaFromColumnData } from 'hyparquet-writer';
 import type { FeatureSet } from '../../models/features/feature-set.ts';
 import type { CloseSeries } from '../../models/features/rows.ts';
@@ -24,37 +22,34 @@ const ROW_GROUP_ROWS = 16_384;
 
 const partialOf = (path: string): string => `${path}.partial`;
 
-async function put(output: Writable, text: string): Promise<void> {
-  if (!output.write(text)) await once(output, 'drain');
-}
-
 export function standardOutputSink(features: FeatureSet): RowSink {
   let before = csvHeader(features);
+  const put = async (text: string): Promise<void> => {
+    if (!process.stdout.write(before + text)) await once(process.stdout, 'drain');
+    before = '';
+  };
+  return { asCsv: true, write: ({ csv }) => put(csv), finish: () => put(''), abandon: () => undefined };
+}
+
+export function csvFileSink(path: string, features: FeatureSet): RowSink {
+  const file = openSync(partialOf(path), 'w');
+  let isOpen = true;
+  const close = (): void => {
+    if (isOpen) closeSync(file);
+    isOpen = false;
+  };
+  writeFileSync(file, csvHeader(features));
   return {
     asCsv: true,
     async write({ csv }) {
-      await put(process.stdout, before + csv);
-      before = '';
+      writeFileSync(file, csv);
     },
-    finish: () => put(process.stdout, before),
-    abandon: () => undefined,
-  };
-}
-
-export async function csvFileSink(path: string, features: FeatureSet): Promise<RowSink> {
-  const output = createWriteStream(partialOf(path));
-  await once(output, 'open');
-  await put(output, csvHeader(features));
-  return {
-    asCsv: true,
-    write: ({ csv }) => put(output, csv),
     async finish() {
-      output.end();
-      await finished(output);
+      close();
       renameSync(partialOf(path), path);
     },
     abandon() {
-      output.destroy();
+      close();
       rmSync(partialOf(path), { force: true });
     },
   };

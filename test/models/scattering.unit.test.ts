@@ -6,6 +6,7 @@ import { planScattering, ScatteringError } from '../../models/scattering/plan.ts
 import type { ScatteringParameters } from '../../models/scattering/plan.ts';
 import { goldenDirectory, goldenPresent, readFixture, readGolden } from './golden.ts';
 import { worstShare } from './kymatio.ts';
+import { scatterNaively } from './naive-scattering.ts';
 import type { Reference, Windows } from './kymatio.ts';
 
 type NamedReference = Reference & { readonly name: string };
@@ -63,8 +64,27 @@ describe('the planned transforms', () => {
     }
   });
 
+  test('give as many bins of a real signal as are asked for, and touch no other', () => {
+    const size = 16;
+    const signal = Float64Array.from({ length: size }, (_, i) => Math.sin(i * i));
+    const whole = { real: new Float64Array(9), imaginary: new Float64Array(9) };
+    planRealFft(size).transform(signal, whole, 9);
+    for (const count of [1, 2, 8, 9]) {
+      const some = { real: new Float64Array(9).fill(7), imaginary: new Float64Array(9).fill(7) };
+      planRealFft(size).transform(signal, some, count);
+      for (const part of ['real', 'imaginary'] as const) expect([...some[part]]).toEqual([...whole[part].slice(0, count), ...new Array<number>(9 - count).fill(7)]);
+    }
+    expect([whole.imaginary[0], whole.imaginary[8]]).toEqual([0, 0]);
+  });
+
+  test('stand their samples in bit-reversed order', () => {
+    expect([...planFft(8).order]).toEqual([0, 4, 2, 6, 1, 5, 3, 7]);
+    expect([planFft(1).size, [...planFft(1).order], [...planFft(2).order]]).toEqual([1, [0], [0, 1]]);
+  });
+
   test('refuse sizes that are no power of two', () => {
-    for (const size of [0, 3, 48, 2.5, Number.NaN, 1 << 18]) expect(() => planFft(size)).toThrow(ScatteringError);
+    for (const size of [0, -2, 3, 48, 2.5, Number.NaN, 1 << 18]) expect(() => planFft(size)).toThrow(ScatteringError);
+    expect(planFft(1 << 17).size).toBe(131_072);
   });
 });
 
@@ -82,6 +102,28 @@ describe('scattering', () => {
     const files = readdirSync(goldenDirectory('wst')).filter((file) => /^k0\.(3\.0|4\.0\.dev0)_J/.test(file));
     expect(files.length).toBeGreaterThanOrEqual(32);
     for (const file of files) expect(worstShare(readGolden<Reference>('wst', file), inputs), file).toBeLessThanOrEqual(1);
+  });
+
+  test.each<ScatteringParameters>([
+    { J: 3, Q: 2, length: 32 },
+    { J: 1, Q: 1, length: 4 },
+    { J: 2, Q: 3, length: 37, averagingScale: 5.5, kymatio: '0.4.0.dev0' },
+    { J: 4, Q: [1, 2], length: 30, averagingScale: 1 },
+    { J: 5, Q: [2, 2], length: 40, oversampling: 1, kymatio: '0.4.0.dev0' },
+    { J: 4, Q: [3, 2], length: 33, oversampling: 3, averagingScale: 33 },
+    { J: 4, Q: [1, 3], length: 26, averagingScale: 0 },
+    { J: 4, Q: [1, 3], length: 26, averagingScale: 0, oversampling: 1, kymatio: '0.4.0.dev0' },
+    { J: 5, Q: 1, length: 35, averagingScale: 'global', kymatio: '0.4.0.dev0' },
+    { J: 3, Q: 8, length: 50, maxOrder: 1, averagingScale: 3 },
+    { J: 1, Q: [12, 3], length: 20 },
+  ])('agrees with the definition, summed term by term, for %o', (parameters) => {
+    const window = Array.from({ length: parameters.length }, (_, i) => Math.sin(i * i * 0.7) + i / parameters.length);
+    const expected = scatterNaively(parameters, window);
+    const plan = planScattering(parameters);
+    const output = scatter(parameters, Float64Array.from(window));
+    expect(plan.paths.map(({ length }) => length)).toEqual(expected.map(({ length }) => length));
+    const allowed = parameters.averagingScale === 'global' ? 1e-11 : 1e-13;
+    expected.flat().forEach((value, i) => expect(Math.abs(output[i]! - value)).toBeLessThan(allowed));
   });
 
   test('has the sizes that the product relies on', () => {

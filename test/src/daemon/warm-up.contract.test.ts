@@ -3,11 +3,18 @@ import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../config/load.ts';
 import type { Evaluator, LeafRequest, Policy } from '../../../domain/policy.ts';
 import { createBaseline } from '../../../models/baselines.ts';
-import { loadPolicy } from '../../../src/daemon/policy.ts';
+import { expectationsOf, loadPolicy } from '../../../src/daemon/policy.ts';
 import { warmUp } from '../../../src/daemon/warm-up.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const demo = loadConfig({ file: join(ROOT, 'config/profiles/demo.yaml'), baseDirectory: ROOT, environment: {} }).config.policy;
+
+describe('a model for a feature set', () => {
+  test('must read what the set writes, in its shape', () => {
+    const shapes = ['swt-137', 'swt-76', 'micro-32x15'].map((featureSetId) => expectationsOf({ featureSetId, discount: 0.997, simulations: 15 }).observationShape);
+    expect(shapes).toEqual([[137], [76], [32, 15]]);
+  });
+});
 
 describe('the warm-up', () => {
   test('runs the real features, search and networks before the first bar, and is over in time', async () => {

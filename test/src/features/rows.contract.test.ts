@@ -60,7 +60,8 @@ const HOLE_FROM = parseInstant('2026-01-12T02:00:00Z');
 const BARS = barsFile('bars.csv', (start) => start < HOLE_FROM || start >= HOLE_FROM + 15 * MINUTE_MS);
 
 /** What the live policy would be given at each bar: the desk's own window, folded from the events that it records. */
-function liveVectors(features: FeatureSet, bars: BarSeries): Map<number, Float32Array> {
+function liveVectors(features: FeatureSet): ReadonlyMap<number, Float32Array> {
+  const bars = readBarsFile(BARS, { instrument: YEN, spreadPips: 0 });
   const vectors = new Map<number, Float32Array>();
   const rules = { ...RULES, windowBars: features.windowBars };
   const ohlc = (points: PointOhlc): Ohlc => ({ open: price(decimals(points.open)), high: price(decimals(points.high)), low: price(decimals(points.low)), close: price(decimals(points.close)) });
@@ -100,11 +101,14 @@ async function written(changed: Partial<FeaturesCommand>): Promise<{ readonly ex
 
 const cells = (csv: string): readonly (readonly string[])[] => csv.trimEnd().split('\n').map((line) => line.split(','));
 
-describe('feature rows', () => {
+/** Threads and processes have to start; on a machine that is busy that takes its time. */
+const TIMEOUT = { timeout: 120_000 };
+
+describe('feature rows', TIMEOUT, () => {
   test.each(FEATURE_SET_IDS)('of %s are, bar by bar and bit by bit, what the live policy would see', (id) => {
     const features = createFeatureSet(id);
     const bars = readBarsFile(BARS, { instrument: YEN, spreadPips: 0 });
-    const live = liveVectors(features, bars);
+    const live = liveVectors(features);
     const series = closesOf(bars, YEN);
     const { bars: ends, values } = featureRows(features, series, windowEnds(series, { ...RULES, windowBars: features.windowBars }));
     expect(Array.from(ends, (bar) => series.barStarts[bar]!)).toEqual([...live.keys()]);
@@ -149,8 +153,9 @@ describe('feature rows', () => {
   });
 });
 
-describe('reckoner features', () => {
+describe('reckoner features', TIMEOUT, () => {
   const features = createFeatureSet('swt-76');
+  const live = liveVectors(features);
 
   test('writes CSV, to a file or to standard output, whose numbers read back to the same bits', async () => {
     const out = join(DIRECTORY, 'rows.csv');
@@ -158,7 +163,6 @@ describe('reckoner features', () => {
     const csv = readFileSync(out, 'utf8');
     const piped = spawnSync(process.execPath, [join(ROOT, 'src/main.ts'), 'features', '--set', 'swt-76', '--bars', BARS, '--instrument', 'USD_JPY'], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
     expect([piped.status, piped.stderr, piped.stdout === csv]).toEqual([exitCode, said, true]);
-    const live = liveVectors(features, readBarsFile(BARS, { instrument: YEN, spreadPips: 0 }));
     const [header, ...rows] = cells(csv);
     expect(header).toEqual(['bar_start', ...features.columns]);
     expect(rows.map(([start]) => start)).toEqual([...live.keys()].map((start) => new Date(start).toISOString().replace('.000Z', 'Z')));
@@ -173,7 +177,6 @@ describe('reckoner features', () => {
     const file = await asyncBufferFromFile(out);
     const metadata = await parquetMetadataAsync(file);
     const rows = await parquetReadObjects({ file });
-    const live = liveVectors(features, readBarsFile(BARS, { instrument: YEN, spreadPips: 0 }));
     expect(rows.map((row) => (row['bar_start'] as Date).getTime())).toEqual([...live.keys()]);
     expect(sameBits(joined(rows.map((row) => Float32Array.from(features.columns, (column) => row[column] as number))), joined([...live.values()]))).toBe(true);
     expect(metadata.schema.slice(1).map(({ type, repetition_type }) => `${repetition_type} ${type}`)).toEqual(['REQUIRED INT64', ...features.columns.map(() => 'REQUIRED FLOAT')]);
