@@ -51,6 +51,19 @@ describe('a sound model', () => {
     expect(proposed(drive(createPolicy(config, model).deliberate(observation), (_leaf, index) => heads[index]!))).toEqual(first);
   });
 
+  test('without chance nodes loads too, and answers the requests of its own kind alone', async () => {
+    const model = await loadOnnxModel(join(COMMITTED, '..', 'untrained-deterministic-h32'), EXPECTED);
+    if (!model.ok) throw new Error(`${model.check}: ${model.detail}`);
+    expect(model).toMatchObject({ modelLabel: 'untrained-deterministic-h32-s4', kind: 'deterministic', chanceCodes: 0 });
+    expect(new Set(model.probeErrors.map(({ graph }) => graph))).toEqual(new Set(['initial_inference', 'recurrent_inference']));
+    const root = await model.evaluator.evaluate({ kind: 'initial', observation: new Float32Array(137) });
+    const next = await model.evaluator.evaluate({ kind: 'recurrent', hidden: root.state, action: 3 });
+    expect([next.state.length, next.logits.length, root.reward, next.reward === 0]).toEqual([32, 4, 0, false]);
+    await expect(model.evaluator.evaluate({ kind: 'recurrent', hidden: root.state, action: 4 })).rejects.toThrow(/action\[0\] is 4, not one of 0 to 3/);
+    await expect(model.evaluator.evaluate({ kind: 'chance', afterstate: root.state, code: 0 })).rejects.toThrow(/no session for chance_inference/);
+    await model.evaluator.close();
+  });
+
   test('refuses numbers that are none and indices out of range before the networks see them', async () => {
     const model = await loaded();
     const { evaluator } = model;

@@ -66,7 +66,7 @@ describe('a model is refused by name', () => {
     ['text in place of a graph', (files) => void files.set(initialFile, new TextEncoder().encode('see the attached file')), 'metadata', /initial_inference is no ONNX file/],
     ['an empty graph', (files) => void files.set(initialFile, new OnnxGraphWriter().finish('g', 17, {})), 'metadata', /initial_inference: metadata key graph is missing/],
     ['a probe of another graph\'s kind', (_files, manifest) => void (manifest.probes[0]!.graph = 'recurrent_inference'), 'manifest', /recurrent_inference is no graph of a stochastic model/],
-    ['a probe without an output', (_files, manifest) => void delete manifest.probes[0]!.outputs['value'], 'signature', /probe of initial_inference: output value has 0 numbers, not 1/],
+    ['a probe without an output', (_files, manifest) => { delete manifest.probes[0]!.outputs['value']; }, 'signature', /probe of initial_inference: output value has 0 numbers, not 1/],
   ])('with %s', async (_name, change, check, detail) => expectRejection(check, detail, change));
 
   test('with a file that was cut off, wherever the cut, though its hash and size were made to fit', async () => {
