@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { canonicalJson } from '../../domain/canonical.ts';
-import type { Observation, SearchSettings } from '../../domain/policy.ts';
+import type { SearchSettings } from '../../domain/policy.ts';
 import { searchData } from '../../domain/search-record.ts';
-import { instantOf } from '../../domain/time.ts';
 import { deliberate } from '../../src/daemon/deliberation.ts';
 import { loadPolicy } from '../../src/daemon/policy.ts';
+import { observe, walk } from '../models/observe.ts';
 
 const REFERENCE = join(import.meta.dirname, '..', '..', 'models', 'reference');
 const PUCT: SearchSettings['selection'] = { algorithm: 'puct', pbCInit: 1.25, pbCBase: 19_652 };
@@ -18,10 +18,9 @@ const SETUPS = [
   { model: 'untrained-deterministic-h32', selection: PUCT, temperature: 0 },
 ] as const;
 
-const OBSERVATION: Observation = {
-  at: instantOf(0), midCloses: Float64Array.from({ length: 256 }, (_, i) => 1.1 + 1e-4 * Math.sin(i * i * 0.37) + 1e-6 * i),
+const OBSERVATION = observe(walk(1, 256), {
   position: { side: 1, netPips: 3, barsSinceEntry: 12, peakPips: 8, drawdownPipsMax: 5 }, mask: [true, false, true, true], decisionIndex: 41,
-};
+});
 
 /** A hash of everything that each setup's decision records, `times` over. */
 export async function decisionHashes(times: number): Promise<readonly (readonly string[])[]> {

@@ -3,22 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Config } from '../../config/config.ts';
-import { instantOf } from '../../domain/time.ts';
-import type { Observation } from '../../domain/policy.ts';
 import { UNTRAINED_DEFAULTS, untrainedModel } from '../../models/reference/untrained.ts';
 import type { UntrainedOptions } from '../../models/reference/untrained.ts';
 import { deliberate } from '../../src/daemon/deliberation.ts';
 import { loadPolicy, PolicySeat } from '../../src/daemon/policy.ts';
+import { observe, walk } from '../models/observe.ts';
 
 const BUNDLED = join(import.meta.dirname, '..', '..', 'models', 'reference', 'untrained-h32');
 const CONFIG: Config['policy'] = {
   kind: 'muzero', modelDirectory: BUNDLED, featureSetId: 'swt-137', simulations: 15, discount: 0.997, minConfidence: 0, temperature: 0, seed: 0,
   selection: { algorithm: 'puct', pbCInit: 1.25, pbCBase: 19_652 },
 };
-const OBSERVATION: Observation = {
-  at: instantOf(0), midCloses: Float64Array.from({ length: 256 }, (_, i) => 1.1 + 1e-4 * Math.sin(i * i)),
-  position: { side: 0, netPips: 0, barsSinceEntry: 0, peakPips: 0, drawdownPipsMax: 0 }, mask: [true, true, true, false], decisionIndex: 0,
-};
+const OBSERVATION = observe(walk(1, 256), { mask: [true, true, true, false] });
 
 const directories: string[] = [];
 afterAll(() => directories.forEach((directory) => rmSync(directory, { recursive: true })));
