@@ -50,6 +50,9 @@ describe('a model', () => {
     const [first, second] = ofType(log, 'ModelLoaded').map(({ data }) => data.modelHash);
     expect(second).toBe(first);
     expect(ofType(log, 'ModelSwapped').map(({ data }) => data)).toMatchObject([{ operator: 'ada', reason: 'a test of swapping', directory: good, formerModelHash: first, modelLabel: 'untrained-h32-s5', trained: false }]);
+    // Every event carries the model that decided when it was told: the former's, then the new one's, then the configured one's again.
+    const hashes = log.events.map(({ metadata }) => metadata.modelHash).filter((hash, index, all) => hash !== all[index - 1]);
+    expect(hashes).toEqual([first, ofType(log, 'ModelSwapped')[0]!.data.modelHash, first]);
     expect(ofType(log, 'ModelRejected').map(({ data }) => data)).toMatchObject([{ check: 'files', detail: expect.stringContaining(bad) as string }]);
     expect(ofType(log, 'ControlAccess').map(({ data }) => `${data.verb} ${data.outcome}`)).toEqual(['arm accepted', 'swap-model accepted', 'swap-model accepted']);
     expect(ofType(log, 'TradingObserving').at(-1)!.data.cause).toContain('model changed');

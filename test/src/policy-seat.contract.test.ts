@@ -70,9 +70,19 @@ describe('the seat of the policy', () => {
     await seat.close();
   });
 
+  test('keeps its model when loading another fails in a way that no check foresees', async () => {
+    const config = { ...CONFIG, simulations: 0 };
+    const loading = await loadPolicy(CONFIG);
+    if (!loading.ok) throw new Error(loading.detail);
+    const seat = new PolicySeat(config, loading);
+    expect(await seat.verify(BUNDLED)).toMatchObject({ ok: false, check: 'load', detail: expect.stringContaining('simulations = 0') as string });
+    expect((await answer(seat)).kind).toBe('proposal');
+    await seat.close();
+  });
+
   test('of a baseline has no model to replace', async () => {
     const seat = await seated({ kind: 'hold' });
-    await expect(seat.verify(BUNDLED)).rejects.toThrow('policy hold runs no model');
+    expect(await seat.verify(BUNDLED)).toEqual({ ok: false, check: 'policy', detail: 'policy hold runs no model' });
     await seat.close();
   });
 });

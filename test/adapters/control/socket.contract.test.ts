@@ -74,7 +74,7 @@ describe('the control socket', () => {
 
   test.each([
     ['no operator', '{"verb":"halt","reason":"x"}', /operator is required/],
-    ['an unknown verb', '{"verb":"buy","operator":"ada","reason":"x"}', /verb must be one of arm, disarm, halt, resume, swap-model/],
+    ['an unknown verb', '{"verb":"buy","operator":"ada","reason":"x"}', /verb must be one of arm, disarm, halt, resume, reconcile, acknowledge, swap-model/],
     ['a model that lies nowhere', '{"verb":"swap-model","operator":"ada","reason":"x"}', /directory is required/],
     ['a model whose place depends on the daemon', '{"verb":"swap-model","operator":"ada","reason":"x","directory":"models/new"}', /directory must be an absolute path/],
     ['a directory for another verb', '{"verb":"halt","operator":"ada","reason":"x","directory":"/m"}', /[Uu]nrecognized key/],
