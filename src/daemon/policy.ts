@@ -57,13 +57,26 @@ export class PolicySeat {
     return this.#present.evaluator;
   }
 
-  /** Loads and checks the model in a directory, which then waits; one that waited before gives way. */
+  /**
+   * Loads and checks the model in a directory, which then waits; one that waited before gives way. Whatever goes wrong
+   * is the new model's fault and its refusal: the present one must go on deciding.
+   */
   async verify(directory: string): Promise<ModelVerdict> {
-    if (this.#config.kind !== 'muzero') throw new Error(`policy ${this.#config.kind} runs no model that could be replaced`);
-    const loading = await loadPolicy({ ...this.#config, modelDirectory: directory });
     await this.#candidate?.evaluator?.close();
-    this.#candidate = loading.ok ? loading : null;
-    return loading.ok ? { ok: true } : loading;
+    this.#candidate = null;
+    const loading = await this.#load(directory);
+    if (!loading.ok) return loading;
+    this.#candidate = loading;
+    return { ok: true };
+  }
+
+  async #load(directory: string): Promise<PolicyLoading> {
+    if (this.#config.kind !== 'muzero') return { ok: false, check: 'policy', detail: `policy ${this.#config.kind} runs no model` };
+    try {
+      return await loadPolicy({ ...this.#config, modelDirectory: directory });
+    } catch (error) {
+      return { ok: false, check: 'load', detail: error instanceof Error ? error.message : String(error) };
+    }
   }
 
   /**

@@ -38,6 +38,16 @@ const hasPromtool = ((): boolean => {
   }
 })();
 
+describe('the metrics', () => {
+  test('show the model that decides now, and no other', async () => {
+    const metrics = freshMetrics();
+    const shown = async (): Promise<readonly string[]> => [...(await metrics.exposition()).matchAll(/^reckoner_build_info\{.*model="([^"]*)"\} (\d)$/gm)].map(([, model, value]) => `${model} ${value}`);
+    expect(await shown()).toEqual(['untrained 1']);
+    metrics.modelChanged('retrained');
+    expect(await shown()).toEqual(['retrained 1']);
+  });
+});
+
 describe('the monitor’s port', () => {
   test('says alive whatever the state, and ready only when it is, with the reason otherwise', async () => {
     let readiness: Readiness = { ready: false, reason: 'reconciling' };

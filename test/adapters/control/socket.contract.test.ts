@@ -58,7 +58,9 @@ describe('the control socket', () => {
     const { socketPath } = await start(handler);
     expect(await sendCommand(socketPath, arm)).toEqual({ accepted: true, mode: 'ARMED', message: 'armed' });
     expect(await sendCommand(socketPath, { ...arm, operator: 'mallory' })).toMatchObject({ accepted: false, message: 'resume first' });
-    expect(handler.commands).toEqual([arm, { ...arm, operator: 'mallory' }]);
+    const swap: ControlCommand = { verb: 'swap-model', operator: 'ada', reason: 'retrained', directory: '/models/new' };
+    expect(await sendCommand(socketPath, swap)).toMatchObject({ accepted: true });
+    expect(handler.commands).toEqual([arm, { ...arm, operator: 'mallory' }, swap]);
     expect(await fetchStatus(socketPath)).toEqual({ mode: 'OBSERVING', position: '0' });
   });
 
@@ -72,7 +74,10 @@ describe('the control socket', () => {
 
   test.each([
     ['no operator', '{"verb":"halt","reason":"x"}', /operator is required/],
-    ['an unknown verb', '{"verb":"buy","operator":"ada","reason":"x"}', /verb must be one of arm, disarm, halt, resume/],
+    ['an unknown verb', '{"verb":"buy","operator":"ada","reason":"x"}', /verb must be one of arm, disarm, halt, resume, reconcile, acknowledge, swap-model/],
+    ['a model that lies nowhere', '{"verb":"swap-model","operator":"ada","reason":"x"}', /directory is required/],
+    ['a model whose place depends on the daemon', '{"verb":"swap-model","operator":"ada","reason":"x","directory":"models/new"}', /directory must be an absolute path/],
+    ['a directory for another verb', '{"verb":"halt","operator":"ada","reason":"x","directory":"/m"}', /[Uu]nrecognized key/],
     ['a reason without end', `{"verb":"halt","operator":"ada","reason":"${'x'.repeat(501)}"}`, /reason must have at most 500 characters/],
     ['a line break that could forge a log line', '{"verb":"halt","operator":"ada","reason":"a\\nb"}', /control characters/],
     ['a field that nobody knows', '{"verb":"halt","operator":"ada","reason":"x","units":66}', /[Uu]nrecognized key/],

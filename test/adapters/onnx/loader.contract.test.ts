@@ -1,86 +1,19 @@
-import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { loadOnnxModel } from '../../../adapters/onnx/loader.ts';
-import type { LoadedModel, ModelRejection } from '../../../adapters/onnx/loader.ts';
+import type { LoadedModel } from '../../../adapters/onnx/loader.ts';
 import { instantOf } from '../../../domain/time.ts';
 import type { Heads, LeafRequest, Observation } from '../../../domain/policy.ts';
-import type { ModelExpectations } from '../../../models/contract/checks.ts';
 import { OnnxGraphWriter } from '../../../models/contract/onnx-file.ts';
-import { MessageWriter, readFields } from '../../../models/contract/protobuf.ts';
-import { UNTRAINED_DEFAULTS, untrainedModel } from '../../../models/reference/untrained.ts';
+import { MessageWriter } from '../../../models/contract/protobuf.ts';
 import { createPolicy } from '../../../models/registry.ts';
 import { unpackHeads } from '../../../models/search/record.ts';
 import { drive, proposed } from '../../models/drive.ts';
+import { edit, EXPECTED, expectRejection, initialFile, overwriteWeight, withNode } from './changed-model.ts';
+import type { Files } from './changed-model.ts';
 
 const COMMITTED = join(import.meta.dirname, '..', '..', '..', 'models', 'reference', 'untrained-h32');
-const EXPECTED: ModelExpectations = { featureSetId: 'swt-137', observationShape: [137], discount: 0.997, simulations: 15, decisionBudgetMs: 2_000 };
-
-const directories: string[] = [];
-afterAll(() => directories.forEach((directory) => rmSync(directory, { recursive: true })));
-
-type Files = Map<string, Uint8Array>;
-interface RawManifest {
-  graphs: { graph: string; file: string; bytes: number; sha256: string }[];
-  probes: { graph: string; inputs: Record<string, number[]>; outputs: Record<string, number[]> }[];
-  [key: string]: unknown;
-}
-
-/** Loads the reference model after a change to its files; the manifest's hashes follow unless they are to be wrong. */
-async function loadChanged(change: (files: Files, manifest: RawManifest) => void, options: { readonly rehash?: boolean; readonly expectations?: Partial<ModelExpectations> } = {}): Promise<LoadedModel | ModelRejection> {
-  const files: Files = new Map(untrainedModel(UNTRAINED_DEFAULTS).files);
-  const manifest = JSON.parse(new TextDecoder().decode(files.get('model.json'))) as RawManifest;
-  change(files, manifest);
-  if (options.rehash ?? true) {
-    for (const entry of manifest.graphs) {
-      const bytes = files.get(entry.file) ?? new Uint8Array(0);
-      Object.assign(entry, { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') });
-    }
-  }
-  files.set('model.json', new TextEncoder().encode(JSON.stringify(manifest)));
-  const directory = mkdtempSync(join(tmpdir(), 'onnx-loader-'));
-  directories.push(directory);
-  for (const [name, bytes] of files) writeFileSync(join(directory, name), bytes);
-  return loadOnnxModel(directory, { ...EXPECTED, ...options.expectations });
-}
-
-async function expectRejection(check: string, detail: RegExp, ...args: Parameters<typeof loadChanged>): Promise<void> {
-  const result = await loadChanged(...args);
-  if (result.ok) await result.evaluator.close();
-  expect(result).toMatchObject({ ok: false, check, detail: expect.stringMatching(detail) as string });
-}
-
-/** Rewrites one top-level field of an ONNX file. */
-function rewrite(bytes: Uint8Array, field: number, value: (old: Uint8Array) => Uint8Array): Uint8Array {
-  const message = new MessageWriter();
-  for (const { number, value: found } of readFields(bytes)) {
-    if (found?.kind === 'bytes') message.bytes(number, number === field ? value(found.value) : found.value);
-    else if (found?.kind === 'integer') message.integer(number, Number(found.value));
-  }
-  return message.finish();
-}
-
-const initialFile = 'initial_inference.onnx';
-const edit = (files: Files, field: number, value: (old: Uint8Array) => Uint8Array): void => {
-  files.set(initialFile, rewrite(files.get(initialFile)!, field, value));
-};
-/** Adds a node to the graph whose output nobody reads. */
-const withNode = (old: Uint8Array, opType: string, domain = ''): Uint8Array =>
-  Buffer.concat([old, new MessageWriter().bytes(1, new MessageWriter().text(1, 'hidden').text(2, 'unread').text(3, 'planted').text(4, opType).text(7, domain).finish()).finish()]);
-
-/** Writes four bytes over the last occurrence of a tensor's data. */
-function overwriteWeight(bytes: Uint8Array, tensor: string, value: number): Uint8Array {
-  return rewrite(bytes, 7, (graph) => rewrite(graph, 5, (initializer) => {
-    if (!Buffer.from(initializer).includes(tensor)) return initializer;
-    return rewrite(initializer, 9, (raw) => {
-      const copy = raw.slice();
-      new DataView(copy.buffer).setFloat32(0, value, true);
-      return copy;
-    });
-  }));
-}
 
 async function loaded(): Promise<LoadedModel> {
   const result = await loadOnnxModel(COMMITTED, EXPECTED);
@@ -116,6 +49,19 @@ describe('a sound model', () => {
     expect(heads).toHaveLength(16);
     expect(new Set(first.search!.priors).size).toBeGreaterThan(2);
     expect(proposed(drive(createPolicy(config, model).deliberate(observation), (_leaf, index) => heads[index]!))).toEqual(first);
+  });
+
+  test('without chance nodes loads too, and answers the requests of its own kind alone', async () => {
+    const model = await loadOnnxModel(join(COMMITTED, '..', 'untrained-deterministic-h32'), EXPECTED);
+    if (!model.ok) throw new Error(`${model.check}: ${model.detail}`);
+    expect(model).toMatchObject({ modelLabel: 'untrained-deterministic-h32-s4', kind: 'deterministic', chanceCodes: 0 });
+    expect(new Set(model.probeErrors.map(({ graph }) => graph))).toEqual(new Set(['initial_inference', 'recurrent_inference']));
+    const root = await model.evaluator.evaluate({ kind: 'initial', observation: new Float32Array(137) });
+    const next = await model.evaluator.evaluate({ kind: 'recurrent', hidden: root.state, action: 3 });
+    expect([next.state.length, next.logits.length, root.reward, next.reward === 0]).toEqual([32, 4, 0, false]);
+    await expect(model.evaluator.evaluate({ kind: 'recurrent', hidden: root.state, action: 4 })).rejects.toThrow(/action\[0\] is 4, not one of 0 to 3/);
+    await expect(model.evaluator.evaluate({ kind: 'chance', afterstate: root.state, code: 0 })).rejects.toThrow(/no session for chance_inference/);
+    await model.evaluator.close();
   });
 
   test('refuses numbers that are none and indices out of range before the networks see them', async () => {
