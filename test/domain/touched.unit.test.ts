@@ -8,7 +8,7 @@ type Body = { readonly type: string; readonly [field: string]: string | object }
 const fold = (bodies: readonly Body[]): Ledger =>
   bodies.reduce((ledger: Ledger, body, index) => {
     const id = String(index + 1);
-    return evolveLedger(ledger, { type: 'BrokerTransactionRecorded', data: { transactionId: id, body: { id, time: '2026-01-06T15:00:00Z', ...body } as never } });
+    return evolveLedger(ledger, { type: 'BrokerTransactionRecorded', data: { transactionId: id, body: { id, time: '2026-01-06T15:00:00Z', ...body } } });
   }, emptyLedger);
 const [EUR, GBP] = [instrumentName('EUR_USD'), instrumentName('GBP_USD')];
 const lastOf = (...bodies: readonly Body[]): readonly number[] => {
