@@ -183,6 +183,23 @@ export class ScriptedBroker {
     this.close(at, tradeId, orderId, 'MARKET_ORDER_TRADE_CLOSE', null, asked === 'ALL' ? null : asked);
   }
 
+  /** Closes all that is held of the instrument that a position's close request names; `echoes` the client id that came with it. */
+  fillPositionClose(at: Instant, request: OrderRequest, echoes: boolean): void {
+    const instrument = request.path.split('/').at(-2) as InstrumentName;
+    const { longClientExtensions, shortClientExtensions } = JSON.parse(request.body) as { readonly longClientExtensions?: object; readonly shortClientExtensions?: object };
+    const held = [...this.trades.values()].filter((trade) => trade.instrument === instrument);
+    const count = format(negate(held.reduce((sum, trade) => add(sum, trade.units), units('0'))));
+    const orderId = this.append(at, { type: 'MARKET_ORDER', instrument, units: count, reason: 'POSITION_CLOSEOUT', ...(echoes ? { clientExtensions: { ...longClientExtensions, ...shortClientExtensions } } : {}) });
+    const { bid, ask } = this.pricesAt(at, instrument);
+    const parts = held.map((trade) => ({ tradeID: trade.tradeId, units: format(negate(trade.units)), price: format(trade.units > 0n ? bid : ask), realizedPL: '0' }));
+    this.append(at, { type: 'ORDER_FILL', orderID: orderId, instrument, units: count, pl: '0', financing: '0', reason: 'MARKET_ORDER_POSITION_CLOSEOUT', tradesClosed: parts }, ZERO_MONEY);
+    for (const trade of held) {
+      this.trades.delete(trade.tradeId);
+      this.pendingOrderIds.delete(trade.stopId!);
+      this.append(at, { type: 'ORDER_CANCEL', orderID: trade.stopId!, reason: 'LINKED_TRADE_CLOSED' });
+    }
+  }
+
   /** The trade's protective stop fills. */
   fillStop(at: Instant, tradeId: string, exit: string): void {
     this.close(at, tradeId, this.trades.get(tradeId)!.stopId!, 'STOP_LOSS_ORDER', price(exit));
