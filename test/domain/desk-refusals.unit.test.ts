@@ -4,7 +4,7 @@ import { ourOpenTrades } from '../../domain/desk/state.ts';
 import { format } from '../../domain/money.ts';
 import { MINUTE_MS, parseInstant, plusMs, SECOND_MS } from '../../domain/time.ts';
 import { workingOrders } from '../../domain/trading.ts';
-import { armedDesk, decide, decidedDesk, longDesk } from './desk-harness.ts';
+import { decide, decidedDesk, longDesk } from './desk-harness.ts';
 import type { DeskHarness } from './desk-harness.ts';
 import { LIMITS } from './settings.ts';
 
@@ -41,52 +41,6 @@ describe('an order that the broker did not fill', () => {
     expect(request.method).toBe('POST');
     expect(desk.told('OrderFilled')).toMatchObject([{ late: true }]);
     expect(desk.told('OrderIntended').at(-1)).toMatchObject({ cause: 'lateFill', leg: 'close' });
-  });
-
-  test('halts with its third rejection within ten minutes, and holds', () => {
-    const desk = armedDesk();
-    for (const expected of ['ARMED', 'ARMED', 'HALTED']) {
-      decide(desk, 'BUY');
-      desk.send('rejected');
-      expect(desk.mode).toBe(expected);
-    }
-    expect(desk.told('TradingHalted')).toEqual([{ cause: 'orderRejects', detail: 'the broker rejected 3 opening orders within 10 minutes', disposition: 'hold', actor: 'daemon' }]);
-    // Armed again, it starts to count anew.
-    desk.command('resume');
-    desk.command('arm');
-    decide(desk, 'BUY');
-    desk.send('rejected');
-    expect(desk.mode).toBe('ARMED');
-  });
-
-  test('does not halt with a third rejection that comes after ten minutes, with cancellations, or with refused closes', () => {
-    const slow = armedDesk();
-    for (const pauseMinutes of [0, 0, 10]) {
-      slow.advanceMinutes(pauseMinutes);
-      decide(slow, 'BUY');
-      slow.send('rejected');
-    }
-    const cancelled = armedDesk();
-    for (let count = 0; count < 4; count += 1) {
-      decide(cancelled, 'BUY');
-      cancelled.send('cancelled');
-    }
-    const closing = longDesk();
-    for (let count = 0; count < 4; count += 1) {
-      decide(closing, 'CLOSE');
-      closing.send('refused');
-    }
-    for (const desk of [slow, cancelled, closing]) expect(desk.mode).toBe('ARMED');
-    expect(closing.told('OrderRejected')).toHaveLength(4);
-  });
-
-  test('counts a refusal that left no transaction as well', () => {
-    const desk = armedDesk();
-    for (let count = 0; count < 3; count += 1) {
-      decide(desk, 'BUY');
-      desk.send('refused');
-    }
-    expect(desk.told('TradingHalted')).toMatchObject([{ cause: 'orderRejects' }]);
   });
 });
 
