@@ -1,7 +1,7 @@
 /**
  * What the account may come to hold: every open trade, and every order in flight taken for filled whole. Limits that
  * several instruments share are held against this, so that the second of two decisions in one minute sees what the
- * first has reserved.
+ * first has reserved. Foreign trades use up worth, margin and loss like any other; only their number is not ours.
  *
  * Amounts are in home currency and rounded up. An amount is null where a price is missing to convert it: what cannot
  * be reckoned is within no limit.
@@ -19,6 +19,7 @@ export interface Holding {
   readonly shorts: Units;
   /** Units that may be held in all: less than both sides together where one order excludes the other. */
   readonly units: Units;
+  /** Trades of ours, open or in flight. */
   readonly trades: number;
   /** Loss if all of it is stopped out with the gap behind the stop. */
   readonly stoppedOut: Money;

@@ -29,7 +29,7 @@ export interface OpeningFacts {
   readonly fridayFlattenMinute: number | null;
   readonly pipLocation: number;
   readonly orderUnits: Units;
-  /** Net units of the instrument by the ledger, foreign trades included. */
+  /** Our net units of the instrument by the ledger; what others hold is theirs. */
   readonly positionUnits: Units;
   /** Opening orders of this instrument that are not settled, and the units that they may still fill, unsigned. */
   readonly openingOrders: number;

@@ -12,6 +12,7 @@ import { HOUR_MS } from '../time.ts';
 import { isWorking } from '../trading.ts';
 import { newestPrices } from './marks.ts';
 import type { Book, DeskState } from './state.ts';
+import { isForeign } from './state.ts';
 
 /**
  * How long an order that was given up keeps its room. It may fill late, and its trade is closed then; until it is,
@@ -47,7 +48,7 @@ function holdingOf(state: DeskState, book: Book, now: Instant, rates: ReadonlyMa
   const { name, base, quote, marginRate } = book.settings.instrument;
   let sum = NOTHING;
   let givenUp = NOTHING;
-  for (const trade of state.ledger.openTrades.values()) if (trade.instrument === name) sum = plus(sum, partOf(book, trade.units, stopOf(book, trade)));
+  for (const trade of state.ledger.openTrades.values()) if (trade.instrument === name) sum = plus(sum, { ...partOf(book, trade.units, stopOf(book, trade)), ...(isForeign(state, trade) ? { trades: 0 } : {}) });
   for (const order of book.trading.unsettled.values()) {
     if (order.leg !== 'open') continue;
     const rest = partOf(book, subtract(order.units, order.filledUnits), order.stopLossDistance);
@@ -62,7 +63,7 @@ function holdingOf(state: DeskState, book: Book, now: Instant, rates: ReadonlyMa
 /** Trades on instruments that this desk does not know have no price here: nothing can be said of their worth. */
 function strangers(state: DeskState): readonly Holding[] {
   return [...state.ledger.openTrades.values()].filter((trade) => !state.books.has(trade.instrument)).map((trade) => ({
-    base: trade.instrument, quote: trade.instrument, longs: absolute(trade.units), shorts: ZERO_UNITS, units: absolute(trade.units), trades: 1, stoppedOut: ZERO_MONEY, unitWorth: null, marginRate: ONE_RATIO,
+    base: trade.instrument, quote: trade.instrument, longs: absolute(trade.units), shorts: ZERO_UNITS, units: absolute(trade.units), trades: 0, stoppedOut: ZERO_MONEY, unitWorth: null, marginRate: ONE_RATIO,
   }));
 }
 

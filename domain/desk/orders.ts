@@ -32,7 +32,7 @@ import { THE_ONE_BEFORE } from './inputs.ts';
 import { dayLossNow, equityNow } from './marks.ts';
 import { lastLookAtStop } from './stops.ts';
 import type { Book, DeskState } from './state.ts';
-import { ourOpenTrade, ourOpenTrades } from './state.ts';
+import { isForeign, ourOpenTrade, ourOpenTrades } from './state.ts';
 
 /** How long after a bar's end a decision on it may still act. */
 export const DECISION_AGE_MS_MAX = MINUTE_MS;
@@ -90,7 +90,7 @@ function openingFacts(draft: Draft, book: Book, orderUnits: Units, context: Deci
     fridayFlattenMinute: state.settings.fridayFlattenMinute,
     pipLocation: instrument.pipLocation,
     orderUnits,
-    positionUnits: netUnits(state.ledger, instrument.name),
+    positionUnits: netUnits(state.ledger, instrument.name, (trade) => !isForeign(state, trade)),
     openingOrders: opening.length,
     openingUnits: opening.reduce((sum, order) => add(sum, absolute(subtract(order.units, order.filledUnits))), ZERO_UNITS),
     orderNotional: notionalOf(state, book, orderUnits),

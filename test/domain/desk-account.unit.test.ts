@@ -196,7 +196,7 @@ describe('a limit of the whole account', () => {
     desk.broker.append(desk.now, { type: 'MARKET_ORDER', instrument: 'AUD_USD', units: '5' });
     desk.broker.append(desk.now, { type: 'ORDER_FILL', orderID: '3', instrument: 'AUD_USD', units: '5', pl: '0', tradeOpened: { tradeID: '4', units: '5', price: '0.7' } }, money('0'));
     desk.notice();
-    expect(exposureWith(desk.state, desk.now, null)).toMatchObject({ gross: null, trades: 1 });
+    expect(exposureWith(desk.state, desk.now, null)).toMatchObject({ gross: null, margin: null, trades: 0 });
     expect(desk.told('TradingHalted')).toContainEqual(expect.objectContaining({ cause: 'foreignTrade' }));
   });
 });
