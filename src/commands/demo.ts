@@ -22,13 +22,19 @@ import { demoReport, positionsSchema, sayDemoReport } from './demo-report.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const MAIN = join(ROOT, 'src/main.ts');
-/** What a demo trades, by the name that `--profile` or RECKONER_DEMO gives; bars are drawn for each instrument. */
-const PROFILES: { readonly [name: string]: { readonly file: string; readonly bars: string } } = {
-  one: { file: join(ROOT, 'config/profiles/demo.yaml'), bars: '3000' },
-  three: { file: join(ROOT, 'config/profiles/demo-three.yaml'), bars: '1500' },
+interface Profile {
+  readonly file: string;
+  /** Bars to draw of each instrument, and from when: so that they hold a weekend. */
+  readonly bars: string;
+  readonly from: string;
+}
+
+/** What a demo trades, by the name that `--profile` or RECKONER_DEMO gives. */
+const PROFILES: { readonly [name: string]: Profile } = {
+  one: { file: join(ROOT, 'config/profiles/demo.yaml'), bars: '3000', from: '2026-01-08T08:00:00Z' },
+  three: { file: join(ROOT, 'config/profiles/demo-three.yaml'), bars: '800', from: '2026-01-09T12:00:00Z' },
 };
-/** Thursday morning in London, so that a few thousand bars hold a weekend. */
-const DRAWN = { seed: '1', from: '2026-01-08T08:00:00Z' };
+const SEED = '1';
 const START_MS_MAX = 60_000;
 const POLL_MS = 100;
 
@@ -40,10 +46,10 @@ interface BrokerAddress {
 }
 
 /** The market of the demo: drawn, or the user's own files: one for the plain demo, NAME=FILE with commas for several instruments. */
-function marketArguments(environment: NodeJS.ProcessEnv, { instruments }: Config, drawnBars: string): readonly string[] {
+function marketArguments(environment: NodeJS.ProcessEnv, { instruments }: Config, drawn: Profile): readonly string[] {
   const bars = environment['RECKONER_BARS'];
   const names = instruments.map(({ name }) => name);
-  if (bars === undefined) return ['--instrument', names.join(','), '--seed', DRAWN.seed, '--drawn-bars', drawnBars, '--drawn-from', DRAWN.from];
+  if (bars === undefined) return ['--instrument', names.join(','), '--seed', SEED, '--drawn-bars', drawn.bars, '--drawn-from', drawn.from];
   const files = names.length === 1 ? [resolve(bars)] : bars.split(',').map((part) => part.replace(/^([^=]*=)?(.*)$/, (_whole, name: string | undefined, file: string) => `${name ?? ''}${resolve(file)}`));
   const spread = environment['RECKONER_SPREAD_PIPS'];
   return ['--instrument', names.join(','), ...files.flatMap((file) => ['--bars', file]), ...(spread === undefined ? [] : ['--spread-pips', spread])];
@@ -155,7 +161,7 @@ export interface DemoOptions {
   readonly profile: string | undefined;
 }
 
-function profileOf(options: DemoOptions): { readonly file: string; readonly bars: string } {
+function profileOf(options: DemoOptions): Profile {
   const name = options.profile ?? process.env['RECKONER_DEMO'] ?? 'one';
   const profile = Object.hasOwn(PROFILES, name) ? PROFILES[name] : undefined;
   if (profile === undefined) throw new UsageError(`there is no demo profile "${name.slice(0, 40)}": use ${Object.keys(PROFILES).join(' or ')}`);
@@ -166,7 +172,7 @@ export async function demo(options: DemoOptions): Promise<number> {
   const profile = profileOf(options);
   const { config } = loadConfig({ file: profile.file, environment: childEnvironment(null), baseDirectory: ROOT });
   const account = config.broker.accountId;
-  const broker = start(['broker', '--clock', 'lockstep', '--hold', '--account', account, ...marketArguments(process.env, config, profile.bars)], childEnvironment(null));
+  const broker = start(['broker', '--clock', 'lockstep', '--hold', '--account', account, ...marketArguments(process.env, config, profile)], childEnvironment(null));
   let daemon: ChildProcess | null = null;
   const stop = (): void => {
     daemon?.kill('SIGTERM');
