@@ -1,6 +1,6 @@
 /** What no single key can say: rules between keys, and what the limits allow to be lost at worst. */
 import { usualInstrument } from '../domain/instruments.ts';
-import { ZERO_MONEY, add, format, money, pips, pipsToPrice, priceTimesUnits, ratio, scaleBy, units } from '../domain/money.ts';
+import { ZERO_MONEY, add, format, money, pips, pipsToPrice, priceTimesUnits, ratio, scaleBy, units, worthUp } from '../domain/money.ts';
 import type { Money, Pips, Ratio, Units } from '../domain/money.ts';
 import type { Config } from './config.ts';
 import { OANDA_HOSTS, isLoopbackUrl } from './hosts.ts';
@@ -62,16 +62,47 @@ function* brokerFindings({ broker, calendar, control }: FilledSettings, socketPa
   }
 }
 
+/** The limits of the account as a whole that one order is held against by itself. */
+const ORDER_LIMITS = ['orderNotionalMax', 'grossExposureMax', 'currencyExposureMax'] as const;
+
+/** An order that is above a limit by itself could never be sent. */
+function* notionalFindings({ orderUnits, baseToHome }: FilledInstrument, path: Path, safety: FilledSettings['safety']): Generator<Finding> {
+  if (baseToHome === null) return;
+  const worth = worthUp(units(orderUnits), ratio(baseToHome));
+  for (const limit of ORDER_LIMITS) {
+    const most = safety[limit];
+    if (most === null || worth <= money(most)) continue;
+    yield { path, what: `${orderUnits} units are worth up to ${format(worth)} at baseToHome ${baseToHome}, above safety.${limit} (${most})`, remedy: 'trade fewer units, raise the limit, or state a lower baseToHome' };
+  }
+}
+
+function* accountFindings({ instruments, safety, broker }: FilledSettings): Generator<Finding> {
+  const unknown = instruments.filter(({ baseToHome }) => baseToHome === null).map(({ name }) => name.slice(0, 3));
+  for (const limit of ORDER_LIMITS) {
+    if (safety[limit] === null) yield { path: ['safety', limit], what: `is required: nobody knows beforehand what ${[...new Set(unknown)].join(', ')} is worth in ${broker.accountCurrency}`, remedy: 'add it, or baseToHome for each instrument' };
+  }
+  const worth = instruments.reduce((sum, { orderUnits, baseToHome }) => add(sum, baseToHome === null ? ZERO_MONEY : worthUp(units(orderUnits), ratio(baseToHome))), ZERO_MONEY);
+  if (instruments.length > 1 && safety.grossExposureMax !== null && worth > money(safety.grossExposureMax)) {
+    yield {
+      path: ['safety', 'grossExposureMax'],
+      what: `${safety.grossExposureMax} does not hold one order of every instrument (up to ${format(worth)}), so that which of them may trade would depend on whose bar comes first`,
+      remedy: 'raise it, trade fewer units, or limit how many are open at once with openTradesMax',
+    };
+  }
+}
+
 function* instrumentFindings(entry: FilledInstrument, index: number, { safety, broker }: FilledSettings): Generator<Finding> {
   const at = (key: string): Path => ['instruments', index, key];
   if (units(entry.orderUnits) > units(safety.maxOrderUnits)) {
     yield { path: at('orderUnits'), what: `${entry.orderUnits} is above safety.maxOrderUnits (${safety.maxOrderUnits})`, remedy: 'lower it or raise the limit' };
   }
-  const { spreadPipsP999, gapAllowancePips, quoteToHome } = entry;
+  const { spreadPipsP999, gapAllowancePips, quoteToHome, baseToHome } = entry;
   if (spreadPipsP999 === null) yield { path: at('spreadPipsP999'), what: `is required: nobody has measured the spread of ${entry.name} beforehand`, remedy: 'measure its 99.9th percentile, rollover included, and add it' };
   if (gapAllowancePips === null) yield { path: at('gapAllowancePips'), what: `is required: ${entry.name} has no allowance beforehand`, remedy: 'add how many pips beyond the stop a fill may land' };
   if (quoteToHome === null) yield { path: at('quoteToHome'), what: `is required: ${entry.name} is not quoted in ${broker.accountCurrency}`, remedy: `add ${broker.accountCurrency} for one ${entry.name.slice(4)}, rounded up` };
   if (entry.name.endsWith(`_${broker.accountCurrency}`) && quoteToHome !== '1') yield { path: at('quoteToHome'), what: `must be 1: ${entry.name} is quoted in the account's currency`, remedy: 'leave it out' };
+  if (entry.name.startsWith(`${broker.accountCurrency}_`) && baseToHome !== '1') yield { path: at('baseToHome'), what: `must be 1: a unit of ${entry.name} is one of the account's currency`, remedy: 'leave it out' };
+  yield* notionalFindings(entry, at('orderUnits'), safety);
 
   const stop = pips(entry.stopLossPips);
   if (spreadPipsP999 !== null && stop < pips(spreadPipsP999) * STOP_SPREADS_MIN) {
@@ -98,6 +129,7 @@ export function findings(settings: FilledSettings, socketPathAbsolute: string): 
     names.add(entry.name);
     found.push(...instrumentFindings(entry, index, settings));
   }
+  found.push(...accountFindings(settings));
   const { safety, policy, calendar } = settings;
   if (units(safety.maxOrderUnits) > units(safety.maxPositionUnits)) {
     found.push({ path: ['safety', 'maxOrderUnits'], what: `${safety.maxOrderUnits} is above safety.maxPositionUnits (${safety.maxPositionUnits})`, remedy: 'lower it or raise the position limit' });

@@ -27,10 +27,14 @@ export interface InstrumentConfig {
   readonly gapAllowancePips: Pips;
   /** Home currency for one unit of quote currency, rounded against us; exactly 1 when they are the same. */
   readonly quoteToHome: Ratio;
+  /** Home currency for one unit of base currency, rounded up; null where nobody has said and no limit needs it. */
+  readonly baseToHome: Ratio | null;
 }
 
 export interface TradingConfig {
   readonly onOppositeSignal: 'close' | 'reverse';
+  readonly entry: 'market' | 'limit';
+  readonly limitGoodForMs: number;
   readonly priceBoundPips: Pips;
   readonly windowGapMinutesMax: number;
   readonly blindBarsMax: number;
@@ -62,6 +66,11 @@ export type PolicyConfig =
 export interface SafetyConfig {
   readonly maxOrderUnits: Units;
   readonly maxPositionUnits: Units;
+  readonly orderNotionalMax: Money;
+  readonly grossExposureMax: Money;
+  readonly currencyExposureMax: Money;
+  readonly openTradesMax: number;
+  readonly marginShareMax: Ratio;
   readonly quoteAgeMsMax: number;
   readonly spreadPipsMax: Pips;
   readonly outlierRangesMax: Ratio;

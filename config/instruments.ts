@@ -28,10 +28,10 @@ export const INSTRUMENT_PROFILES: { readonly [name: string]: InstrumentProfile }
 };
 
 /**
- * US dollars for one unit of a quote currency, at the dearest that it has been since 2007 and rounded up, so that a
- * loss in that currency is never taken for smaller than it is. Used for dollar accounts alone.
+ * US dollars for one unit of a currency, at the dearest that it has been since 2007 and rounded up, so that neither a
+ * loss in that currency nor a position in it is ever taken for smaller than it is. Used for dollar accounts alone.
  */
-export const QUOTE_TO_USD_MAX: { readonly [currency: string]: string } = {
+export const TO_USD_MAX: { readonly [currency: string]: string } = {
   USD: '1',
   AUD: '1.11',
   CAD: '1.11',

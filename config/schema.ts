@@ -68,10 +68,13 @@ const instrument = z.strictObject({
   spreadPipsP999: decimal({ above: '0', max: '10000' }).optional().describe('99.9th percentile of the spread, rollover included; the stop must be 3 times as far. Known beforehand for EUR_USD.'),
   gapAllowancePips: decimal({ max: '100000' }).optional().describe('How far beyond the stop a fill may land before the loss limits count it. Known beforehand for common pairs.'),
   quoteToHome: decimal({ above: '0' }).optional().describe('Home currency for one unit of quote currency, rounded against us. Known beforehand for dollar accounts.'),
+  baseToHome: decimal({ above: '0' }).optional().describe('Home currency for one unit of base currency, rounded up; limits that are left out follow from it. Known beforehand for dollar accounts.'),
 });
 
 const trading = z.strictObject({
   onOppositeSignal: z.enum(['close', 'reverse']).default('close').describe('What BUY means while short and SELL while long.'),
+  entry: z.enum(['market', 'limit']).default('market').describe('Opening orders: market, or limit at the price bound, which the broker itself refuses when it arrives late.'),
+  limitGoodForMs: integer(1_000, 60_000).default(10_000).describe('How long such a limit order may wait for its fill.'),
   priceBoundPips: decimal({ above: '0', max: '1000' }).default('5').describe('Collar: an opening order fills within this distance of the quote it was decided on, or not at all.'),
   windowGapMinutesMax: integer(0, 1_440).default(10).describe('A window of bars may cross an open gap of at most this many minutes.'),
   blindBarsMax: integer(1, 1_440).default(5).describe('A position is flattened after this many open bars without a possible decision.'),
@@ -131,6 +134,11 @@ const random = z.strictObject({
 const safety = z.strictObject({
   maxOrderUnits: decimal({ above: '0' }).default('1').describe('No order is larger.'),
   maxPositionUnits: decimal({ above: '0' }).default('1').describe('No position in any instrument is larger.'),
+  orderNotionalMax: decimal({ above: '0' }).optional().describe('No order is worth more, in account currency. Left out: the largest order at the dearest price.'),
+  grossExposureMax: decimal({ above: '0' }).optional().describe('All open trades and orders in flight together are worth no more, in account currency. Left out: every instrument’s largest position at the dearest price.'),
+  currencyExposureMax: decimal({ above: '0' }).optional().describe('What they hold, or owe, of any one currency is worth no more, in account currency. Left out: twice the dearest instrument’s largest position, so that at most two of a size lean the same way.'),
+  openTradesMax: integer(1, 1_000).optional().describe('Trades open and orders in flight at once. Left out: one for each instrument.'),
+  marginShareMax: decimal({ above: '0', max: '1' }).default('0.3').describe('Margin that they need, as a share of the account’s equity.'),
   quoteAgeMsMax: integer(100, 600_000).default(5_000).describe('No opening order on a quote older than this.'),
   spreadPipsMax: decimal({ above: '0', max: '10000' }).default('4').describe('No opening order on a wider spread.'),
   outlierRangesMax: decimal({ above: '0', max: '1000' }).default('10').describe('A quote that jumps by more than so many median bar ranges is not opened on until three ticks agree.'),

@@ -3,29 +3,41 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { OANDA_CALENDAR } from '../domain/calendar.ts';
 import type { TradingCalendar, YearlyTime } from '../domain/calendar.ts';
 import { instrumentName } from '../domain/instruments.ts';
-import { money, pips, ratio, toNumber, units } from '../domain/money.ts';
+import type { Money } from '../domain/money.ts';
+import { add, format, maximum, money, pips, ratio, toNumber, units, worthUp, ZERO_MONEY } from '../domain/money.ts';
 import type { SearchSettings } from '../domain/policy.ts';
 import { instantOf } from '../domain/time.ts';
 import type { Instant } from '../domain/time.ts';
 import type { Config, PolicyConfig } from './config.ts';
 import { OANDA_HOSTS } from './hosts.ts';
-import { INSTRUMENT_PROFILES, QUOTE_TO_USD_MAX } from './instruments.ts';
+import { INSTRUMENT_PROFILES, TO_USD_MAX } from './instruments.ts';
 import type { ParsedSettings } from './schema.ts';
 
 type ParsedInstrument = ParsedSettings['instruments'][number];
 /** An instrument with what is known beforehand filled in; null where the file must say it and does not. */
-export interface FilledInstrument extends Omit<ParsedInstrument, 'spreadPipsP999' | 'gapAllowancePips' | 'quoteToHome'> {
+export interface FilledInstrument extends Omit<ParsedInstrument, 'spreadPipsP999' | 'gapAllowancePips' | 'quoteToHome' | 'baseToHome'> {
   readonly spreadPipsP999: string | null;
   readonly gapAllowancePips: string | null;
   readonly quoteToHome: string | null;
+  readonly baseToHome: string | null;
 }
 
 type ParsedCalendar = ParsedSettings['calendar'];
 type FilledCalendar = { readonly [Key in keyof ParsedCalendar]-?: NonNullable<ParsedCalendar[Key]> };
 
-export interface FilledSettings extends Omit<ParsedSettings, 'broker' | 'instruments' | 'calendar' | 'control'> {
+type ParsedSafety = ParsedSettings['safety'];
+/** The limits that hold for the account as a whole, where the file leaves them out and nothing is known to reckon them from: null. */
+export interface FilledSafety extends Omit<ParsedSafety, 'orderNotionalMax' | 'grossExposureMax' | 'currencyExposureMax' | 'openTradesMax'> {
+  readonly orderNotionalMax: string | null;
+  readonly grossExposureMax: string | null;
+  readonly currencyExposureMax: string | null;
+  readonly openTradesMax: number;
+}
+
+export interface FilledSettings extends Omit<ParsedSettings, 'broker' | 'instruments' | 'safety' | 'calendar' | 'control'> {
   readonly broker: Omit<ParsedSettings['broker'], 'restUrl' | 'streamUrl'> & { readonly restUrl: string | null; readonly streamUrl: string | null };
   readonly instruments: readonly FilledInstrument[];
+  readonly safety: FilledSafety;
   readonly calendar: FilledCalendar;
   readonly control: ParsedSettings['control'] & { readonly socketPath: string };
 }
@@ -37,13 +49,32 @@ const minuteOf = (text: string): number => Number(text.slice(0, 2)) * 60 + Numbe
 
 function fillInstrument(entry: ParsedInstrument, accountCurrency: string): FilledInstrument {
   const profile = INSTRUMENT_PROFILES[entry.name];
-  const quote = entry.name.slice(4);
-  const knownFactor = quote === accountCurrency ? '1' : accountCurrency === 'USD' ? (QUOTE_TO_USD_MAX[quote] ?? null) : null;
+  const knownFactor = (currency: string): string | null => (currency === accountCurrency ? '1' : accountCurrency === 'USD' ? (TO_USD_MAX[currency] ?? null) : null);
   return {
     ...entry,
     spreadPipsP999: entry.spreadPipsP999 ?? profile?.spreadPipsP999 ?? null,
     gapAllowancePips: entry.gapAllowancePips ?? profile?.gapAllowancePips ?? null,
-    quoteToHome: entry.quoteToHome ?? knownFactor,
+    quoteToHome: entry.quoteToHome ?? knownFactor(entry.name.slice(4)),
+    baseToHome: entry.baseToHome ?? knownFactor(entry.name.slice(0, 3)),
+  };
+}
+
+/** Limits of the account as a whole follow from what the single instruments may hold, at the dearest prices known. */
+function fillSafety(safety: ParsedSafety, instruments: readonly FilledInstrument[]): FilledSafety {
+  const worths = (count: string): readonly Money[] | null => {
+    const found = instruments.flatMap(({ baseToHome }) => (baseToHome === null ? [] : [worthUp(units(count), ratio(baseToHome))]));
+    return found.length === instruments.length ? found : null;
+  };
+  const known = (amount: Money | null): string | null => (amount === null ? null : format(amount));
+  const largest = (amounts: readonly Money[] | null): Money | null => amounts?.reduce(maximum<Money>, ZERO_MONEY) ?? null;
+  const positions = worths(safety.maxPositionUnits);
+  const largestPosition = largest(positions);
+  return {
+    ...safety,
+    orderNotionalMax: safety.orderNotionalMax ?? known(largest(worths(safety.maxOrderUnits))),
+    grossExposureMax: safety.grossExposureMax ?? known(positions?.reduce(add<Money>, ZERO_MONEY) ?? null),
+    currencyExposureMax: safety.currencyExposureMax ?? known(largestPosition === null ? null : add(largestPosition, largestPosition)),
+    openTradesMax: safety.openTradesMax ?? instruments.length,
   };
 }
 
@@ -68,10 +99,12 @@ function fillCalendar(calendar: ParsedCalendar): FilledCalendar {
 export function fillSettings(parsed: ParsedSettings): FilledSettings {
   const { environment, restUrl, streamUrl } = parsed.broker;
   const hosts = environment === 'local' ? null : OANDA_HOSTS[environment];
+  const instruments = parsed.instruments.map((entry) => fillInstrument(entry, parsed.broker.accountCurrency));
   return {
     ...parsed,
     broker: { ...parsed.broker, restUrl: restUrl ?? hosts?.restUrl ?? null, streamUrl: streamUrl ?? hosts?.streamUrl ?? null },
-    instruments: parsed.instruments.map((entry) => fillInstrument(entry, parsed.broker.accountCurrency)),
+    instruments,
+    safety: fillSafety(parsed.safety, instruments),
     calendar: fillCalendar(parsed.calendar),
     control: { ...parsed.control, socketPath: parsed.control.socketPath ?? join(parsed.deployment.dataDirectory, 'control.sock') },
   };
@@ -106,11 +139,21 @@ function policyConfig(policy: FilledSettings['policy'], absolute: (path: string)
   }
 }
 
+/** A value that the checks have already proved to be there. */
+function proved(value: string | null, field: string): string {
+  if (value === null) throw new Error(`${field} passed the checks without a value`);
+  return value;
+}
+
 function safetyConfig(safety: FilledSettings['safety']): Config['safety'] {
   return {
     ...safety,
     maxOrderUnits: units(safety.maxOrderUnits),
     maxPositionUnits: units(safety.maxPositionUnits),
+    orderNotionalMax: money(proved(safety.orderNotionalMax, 'orderNotionalMax')),
+    grossExposureMax: money(proved(safety.grossExposureMax, 'grossExposureMax')),
+    currencyExposureMax: money(proved(safety.currencyExposureMax, 'currencyExposureMax')),
+    marginShareMax: ratio(safety.marginShareMax),
     spreadPipsMax: pips(safety.spreadPipsMax),
     outlierRangesMax: ratio(safety.outlierRangesMax),
     dailyLossMoney: money(safety.dailyLossMoney),
@@ -139,12 +182,6 @@ function calendarConfig(calendar: FilledSettings['calendar']): TradingCalendar {
   };
 }
 
-/** A value that the checks have already proved to be there. */
-function proved(value: string | null, field: string): string {
-  if (value === null) throw new Error(`${field} passed the checks without a value`);
-  return value;
-}
-
 /** The typed form of settings that passed every check. Relative paths are taken from `baseDirectory`. */
 export function typedConfig(settings: FilledSettings, baseDirectory: string): Config {
   const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(baseDirectory, path));
@@ -163,6 +200,7 @@ export function typedConfig(settings: FilledSettings, baseDirectory: string): Co
       spreadPipsP999: pips(proved(entry.spreadPipsP999, 'spreadPipsP999')),
       gapAllowancePips: pips(proved(entry.gapAllowancePips, 'gapAllowancePips')),
       quoteToHome: ratio(proved(entry.quoteToHome, 'quoteToHome')),
+      baseToHome: entry.baseToHome === null ? null : ratio(entry.baseToHome),
     })),
     trading: tradingConfig(settings.trading),
     policy: policyConfig(settings.policy, absolute),

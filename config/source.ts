@@ -8,8 +8,8 @@ import type { SchemaKey } from './schema.ts';
 
 const FILE_BYTES_MAX = 256 * 1024;
 const PREFIX = 'RECKONER_';
-/** Variables with our prefix that are no configuration: the bars file of the demo. */
-const OTHER_VARIABLES: ReadonlySet<string> = new Set(['RECKONER_BARS']);
+/** Variables with our prefix that are no configuration: the demo's bars file and its profile. */
+const OTHER_VARIABLES: ReadonlySet<string> = new Set(['RECKONER_BARS', 'RECKONER_DEMO']);
 
 export type Path = readonly (string | number)[];
 /** Text, lists and maps: what a file holds before its meaning is known. */

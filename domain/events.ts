@@ -103,6 +103,22 @@ export const REVIEW_CAUSES = ['unknownType', 'unknownReason', 'manualClose'] as 
 
 const orderKey = { clientOrderId: z.uuid() };
 
+const fill = z.strictObject({
+  ...orderKey,
+  transactionId,
+  units: decimal,
+  price: decimal,
+  tradeId: transactionId.nullable(),
+  pl: decimal,
+  financing: decimal,
+  /** Adverse pips against the reference price; negative when better. Null for closes. */
+  slippagePips: decimal.nullable(),
+  /** Slippage as a share of the distance to the price bound. Null for closes. */
+  slippageShare: decimal.nullable(),
+  /** True for a fill to close, not to keep: more than a bar after its decision, after a halt, or of an order that had ended. */
+  late: z.boolean(),
+});
+
 const define = <Version extends number, Schema extends z.ZodType>(category: StreamCategory, version: Version, data: Schema) => ({ category, version, data });
 export type StreamCategory = 'bars' | 'ledger' | 'trading' | 'reconciliation' | 'safety' | 'daemon';
 
@@ -252,21 +268,10 @@ export const CATALOGUE = {
   OrderAccepted: define('trading', 1, z.strictObject({ ...orderKey, orderId: transactionId, transactionId })),
   /** Refused: by a transaction of the ledger, or (id null) by an answer that creates none. */
   OrderRejected: define('trading', 1, z.strictObject({ ...orderKey, reason: text, transactionId: transactionId.nullable() })),
-  OrderFilled: define('trading', 1, z.strictObject({
-    ...orderKey,
-    transactionId,
-    units: decimal,
-    price: decimal,
-    tradeId: transactionId.nullable(),
-    pl: decimal,
-    financing: decimal,
-    /** Adverse pips against the reference price; negative when better. Null for closes. */
-    slippagePips: decimal.nullable(),
-    /** Slippage as a share of the distance to the price bound. Null for closes. */
-    slippageShare: decimal.nullable(),
-    /** True when the fill came more than one bar after its decision. */
-    late: z.boolean(),
-  })),
+  /** An order filled, or the last part of it; `units` are this fill's own. */
+  OrderFilled: define('trading', 1, fill),
+  /** A part of a resting order filled; the rest of it still may. */
+  OrderPartiallyFilled: define('trading', 1, fill),
   OrderCancelled: define('trading', 1, z.strictObject({ ...orderKey, reason: text, transactionId })),
   /** The ledger stayed silent for the whole quiet period: the order is taken for never placed. */
   OrderAbandoned: define('trading', 1, z.strictObject({ ...orderKey, watermark: z.string(), lastTransactionId: z.string(), quietMs: count })),

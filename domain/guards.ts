@@ -9,7 +9,9 @@ import type { Blackout, TradingCalendar } from './calendar.ts';
 import { blackoutAt, isMarketOpen, isWeekendHold } from './calendar.ts';
 import type { Quote } from './broker.ts';
 import type { GuardVerdict, Mode } from './events.ts';
-import { absolute, add, format, negate, priceToPips, subtract } from './money.ts';
+import type { Exposure } from './exposure.ts';
+import { heaviestCurrency } from './exposure.ts';
+import { absolute, add, format, negate, priceToPips, shareUp, subtract } from './money.ts';
 import type { AnyScaled, Money, Pips, Price, Units } from './money.ts';
 import type { Safety } from './safety.ts';
 import { ordersLastDay, ordersLastHour } from './safety.ts';
@@ -27,10 +29,21 @@ export interface OpeningFacts {
   readonly fridayFlattenMinute: number | null;
   readonly pipLocation: number;
   readonly orderUnits: Units;
-  /** Net units of the instrument by the ledger, foreign trades included. */
+  /** Our net units of the instrument by the ledger; what others hold is theirs. */
   readonly positionUnits: Units;
-  /** Opening orders of this instrument that are not settled. */
+  /** Opening orders of this instrument that are not settled, and the units that they may still fill, unsigned. */
   readonly openingOrders: number;
+  readonly openingUnits: Units;
+  /** Worth of this order, home currency; null without a price to convert at. */
+  readonly orderNotional: Money | null;
+  /** Of the whole account: every instrument's open trades and orders in flight, and this order on top. */
+  readonly exposure: Exposure;
+  /** Balance and unrealised profit, home currency. */
+  readonly equity: Money;
+  /** The day's loss without its open trades, positive when losing. */
+  readonly realisedDayLoss: Money;
+  /** Why the broker does not trade the instrument just now; null when it has not said so. */
+  readonly restriction: string | null;
   readonly quote: Quote | null;
   /** How far the quote lies from the last believed one when it is doubted, else null. */
   readonly quoteDoubt: Price | null;
@@ -43,8 +56,8 @@ export interface OpeningFacts {
   /** Null when both streams stand and the last reconciliation agreed recently, else why not. */
   readonly unsound: string | null;
   readonly decidedOnTransactionId: number;
-  /** The newest transaction id that the broker has spoken of. */
-  readonly brokerTransactionId: number;
+  /** The newest transaction that may have changed what the decision rests on. */
+  readonly movedAtTransactionId: number;
 }
 
 type Guard = (facts: OpeningFacts) => Omit<GuardVerdict, 'guard'>;
@@ -68,12 +81,20 @@ const OPENING_GUARDS = Object.entries<Guard>({
   sound: ({ unsound }) => must(unsound === null, unsound ?? 'sound', 'sound'),
   foreignTrade: ({ foreignTrades }) => atMostCount(foreignTrades, 0),
   orderUnits: ({ orderUnits, limits }) => atMost(absolute(orderUnits), limits.orderUnitsMax),
-  positionUnits: ({ orderUnits, positionUnits, limits }) => atMost(absolute(add(positionUnits, orderUnits)), limits.positionUnitsMax),
+  positionUnits: ({ orderUnits, openingUnits, positionUnits, limits }) => atMost(add(add(absolute(positionUnits), openingUnits), absolute(orderUnits)), limits.positionUnitsMax),
   oneOpening: ({ openingOrders }) => atMostCount(openingOrders, 0),
-  stateMoved: ({ decidedOnTransactionId, brokerTransactionId }) =>
-    must(brokerTransactionId === decidedOnTransactionId, `broker at ${brokerTransactionId}`, `decided at ${decidedOnTransactionId}`),
+  openTrades: ({ exposure, limits }) => atMostCount(exposure.trades, limits.openTradesMax),
+  orderNotional: ({ orderNotional, limits }) => reckoned(orderNotional, limits.orderNotionalMax),
+  grossExposure: ({ exposure, limits }) => reckoned(exposure.gross, limits.grossExposureMax),
+  currencyExposure: ({ exposure, limits }) => currencyVerdict(exposure, limits.currencyExposureMax),
+  margin: ({ exposure, equity, limits }) =>
+    exposure.margin === null || !(equity > 0n) ? must(false, exposure.margin === null ? 'no conversion' : 'no equity', format(limits.marginShareMax)) : atMost(shareUp(exposure.margin, equity), limits.marginShareMax),
+  worstLoss: ({ exposure, realisedDayLoss, limits }) => atMost(add(realisedDayLoss, exposure.stoppedOut), limits.dailyLossMoneyMax),
+  stateMoved: ({ decidedOnTransactionId, movedAtTransactionId }) =>
+    must(movedAtTransactionId <= decidedOnTransactionId, `moved at ${movedAtTransactionId}`, `decided at ${decidedOnTransactionId}`),
   marketOpen: ({ now, calendar, quote }) =>
     must(isMarketOpen(calendar, now) && quote?.tradeable === true, `calendar ${isMarketOpen(calendar, now) ? 'open' : 'closed'}, quote ${quote === null ? 'missing' : quote.tradeable ? 'tradeable' : 'halted'}`, 'open and tradeable'),
+  restriction: ({ restriction }) => must(restriction === null, restriction ?? 'none', 'none'),
   weekend: ({ now, calendar, fridayFlattenMinute }) =>
     must(fridayFlattenMinute === null || !isWeekendHold(calendar, now, fridayFlattenMinute), fridayFlattenMinute === null ? 'held by configuration' : 'clock', 'before Friday flatten'),
   blackout: ({ now, calendar, blackout }) => {
@@ -89,6 +110,15 @@ const OPENING_GUARDS = Object.entries<Guard>({
   ordersPerDay: ({ safety, now, limits }) => atMostCount(ordersLastDay(safety, now) + 1, limits.ordersPerDayMax),
   slippageStrikes: ({ safety, limits }) => atMostCount(safety.slippageStrikes, limits.slippageStrikesMax - 1),
 });
+
+/** An amount that could be reckoned, and is within its limit. */
+const reckoned = (amount: Money | null, limit: Money): Omit<GuardVerdict, 'guard'> => (amount === null ? must(false, 'no conversion', format(limit)) : atMost(amount, limit));
+
+function currencyVerdict({ currencies }: Exposure, limit: Money): Omit<GuardVerdict, 'guard'> {
+  const heaviest = currencies === null ? null : heaviestCurrency(currencies);
+  const verdict = reckoned(heaviest?.amount ?? null, limit);
+  return heaviest === null ? verdict : { ...verdict, value: `${heaviest.currency} ${verdict.value}` };
+}
 
 /** A quote from the future is as useless as one from the past. */
 function withFloor(ageMs: number, ageMsMax: number): Omit<GuardVerdict, 'guard'> {

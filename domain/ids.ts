@@ -38,6 +38,9 @@ export const decisionIdOf = (accountId: string, instrument: InstrumentName, barS
 /** One order for a leg of a decision. */
 export const clientOrderIdOf = (decisionId: DecisionId, leg: 'open' | 'close'): ClientOrderId => derivedId('order', decisionId, leg) as ClientOrderId;
 
+/** A decision that closes several trades has an order for each of them. */
+export const closeOrderIdOf = (decisionId: DecisionId, tradeId: string): ClientOrderId => derivedId('order', decisionId, 'close', tradeId) as ClientOrderId;
+
 /** Closes without a decision (weekend, halt …): one for a trade and the moment at which it became due. */
 export const flattenOrderIdOf = (accountId: string, tradeId: string, dueAt: Instant): ClientOrderId =>
   derivedId('flatten', accountId, tradeId, formatInstant(dueAt)) as ClientOrderId;

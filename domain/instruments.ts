@@ -1,5 +1,5 @@
-import type { Units } from './money.ts';
-import { units } from './money.ts';
+import type { Ratio, Units } from './money.ts';
+import { ratio, units } from './money.ts';
 
 declare const instrumentBrand: unique symbol;
 /** The broker's name of an instrument: EUR_USD, and on a human's account also DE30_EUR or XAU_USD. */
@@ -19,6 +19,8 @@ export interface Instrument {
   /** Decimals of units; 0 means whole units. */
   readonly tradeUnitsPrecision: number;
   readonly minimumTradeSize: Units;
+  /** Share of a position's worth that is held as margin. */
+  readonly marginRate: Ratio;
 }
 
 export class InstrumentError extends Error {
@@ -31,7 +33,7 @@ export function instrumentName(text: string): InstrumentName {
   return text as InstrumentName;
 }
 
-/** The usual shape of a pair: five decimals and a pip of 0.0001; yen pairs three and 0.01. */
+/** The usual shape of a pair: five decimals and a pip of 0.0001; yen pairs three and 0.01; 2 % margin. */
 export function usualInstrument(text: string): Instrument {
   const name = instrumentName(text);
   const [base = '', quote = ''] = name.split('_');
@@ -44,5 +46,6 @@ export function usualInstrument(text: string): Instrument {
     displayPrecision: yen ? 3 : 5,
     tradeUnitsPrecision: 0,
     minimumTradeSize: units('1'),
+    marginRate: ratio('0.02'),
   };
 }

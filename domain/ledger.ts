@@ -17,6 +17,8 @@ import type { Money, Price, Ratio, Units } from './money.ts';
 import type { Instant } from './time.ts';
 import { parseInstant } from './time.ts';
 import { epochOfTag } from './ids.ts';
+import type { Touched } from './touched.ts';
+import { evolveTouched, untouched } from './touched.ts';
 
 // --- what the fold reads of a body; everything else is kept verbatim in the event ---
 
@@ -122,6 +124,8 @@ export interface Ledger {
   readonly recentBodies: readonly RecordedBody[];
   /** Pips realised, each trade weighted by the share of it that was closed; by instrument. */
   readonly realisedByInstrument: ReadonlyMap<InstrumentName, Price>;
+  /** Which instrument was last touched by which transaction. */
+  readonly touched: Touched;
 }
 
 type RecordedBody = DataOf<'BrokerTransactionRecorded'>['body'];
@@ -141,6 +145,7 @@ export const emptyLedger: Ledger = {
   epochMax: 0,
   recentBodies: [],
   realisedByInstrument: new Map(),
+  touched: untouched,
 };
 
 const UNEXPLAINED_KEPT_MAX = 100;
@@ -182,7 +187,8 @@ export function evolveLedger(ledger: Ledger, event: DomainEvent): Ledger {
   const id = Number(event.data.transactionId);
   if (id !== ledger.lastTransactionId + 1) throw new LedgerError(`transaction ${id} cannot follow ${ledger.lastTransactionId}: the ledger must be contiguous`);
   const body = readBody(event.data.transactionId, event.data.body);
-  return foldTags(foldOrders(foldTrades(foldBalance({ ...ledger, lastTransactionId: id, recentBodies: withRecent(ledger.recentBodies, event.data.body) }, body), body), body), body);
+  const before = { ...ledger, lastTransactionId: id, recentBodies: withRecent(ledger.recentBodies, event.data.body) };
+  return foldTouched(foldTags(foldOrders(foldTrades(foldBalance(before, body), body), body), body), body);
 }
 
 const withRecent = (recent: readonly RecordedBody[], body: RecordedBody): readonly RecordedBody[] => [...(recent.length >= 2 * RECENT_BODIES ? recent.slice(-RECENT_BODIES) : recent), body];
@@ -193,6 +199,7 @@ function baselined(data: DataOf<'LedgerBaselined'>): Ledger {
     ...emptyLedger,
     lastTransactionId: Number(data.transactionId),
     baselineId: Number(data.transactionId),
+    touched: { ...untouched, account: Number(data.transactionId) },
     currency: data.currency,
     balance: money(data.balance),
     realisedPl: money(data.realisedPl),
@@ -298,6 +305,11 @@ function foldTags(ledger: Ledger, body: TransactionBody): Ledger {
   const epoch = body.clientExtensions?.tag === undefined ? null : epochOfTag(body.clientExtensions.tag);
   return epoch === null || epoch <= ledger.epochMax ? ledger : { ...ledger, epochMax: epoch };
 }
+
+const foldTouched = (ledger: Ledger, body: TransactionBody): Ledger => ({
+  ...ledger,
+  touched: evolveTouched(ledger.touched, body, ORDER_TYPES.has(body.type), (tradeId) => ledger.openTrades.get(tradeId)?.instrument),
+});
 
 // --- views ---
 

@@ -58,6 +58,7 @@ export const ratio = (text: string, field = 'ratio'): Ratio => parseScaled(text,
 export const ZERO_MONEY = 0n as Money;
 export const ZERO_UNITS = 0n as Units;
 export const ZERO_PIPS = 0n as Pips;
+export const ONE_RATIO = SCALE as Ratio;
 
 /** Adds values of one kind. */
 export const add = <T extends AnyScaled>(left: T, right: T): T => ((left as bigint) + (right as bigint)) as T;
@@ -66,6 +67,7 @@ export const subtract = <T extends AnyScaled>(left: T, right: T): T => ((left as
 export const negate = <T extends AnyScaled>(value: T): T => -(value as bigint) as T;
 export const absolute = <T extends AnyScaled>(value: T): T => (value < 0n ? -(value as bigint) : value) as T;
 export const maximum = <T extends AnyScaled>(left: T, right: T): T => (left > right ? left : right);
+export const minimum = <T extends AnyScaled>(left: T, right: T): T => (left < right ? left : right);
 
 /** Divides, rounding half away from zero, so that gains and losses round alike. */
 function divideRounded(numerator: bigint, denominator: bigint): bigint {
@@ -85,6 +87,16 @@ export function ratioOf<T extends AnyScaled>(part: T, whole: T): Ratio {
   if (whole === 0n) throw new DecimalError('ratio of a part to a whole of zero');
   return divideRounded(part * SCALE, whole) as Ratio;
 }
+/** Divides what is not negative by what is positive, rounded up: what is held against a limit must not be rounded away. */
+const divideUp = (numerator: bigint, denominator: bigint): bigint => (numerator + denominator - 1n) / denominator;
+/** A value times a factor, neither negative, rounded up to the scale. */
+export const scaleUp = <T extends AnyScaled>(value: T, factor: Ratio): T => divideUp(value * factor, SCALE) as T;
+/** The share that `part` is of a positive `whole`, rounded up. */
+export const shareUp = <T extends AnyScaled>(part: T, whole: T): Ratio => divideUp(part * SCALE, whole) as Ratio;
+/** Units at an amount for each, neither negative, rounded up to the scale. */
+export const worthUp = (count: Units, unitWorth: Ratio): Money => divideUp(count * unitWorth, SCALE) as Money;
+/** A price as the factor that turns an amount of base currency into quote currency. */
+export const asFactor = (value: Price): Ratio => value as bigint as Ratio;
 /** The mean of two prices, rounded to the scale (exact for any price that a broker prints). */
 export const midPrice = (bid: Price, ask: Price): Price => divideRounded(bid + ask, 2n) as Price;
 /** A price distance in pips, for an instrument whose pip is 10^pipLocation. */

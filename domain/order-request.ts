@@ -1,9 +1,10 @@
 /**
  * The bytes of an order, fixed before the intent is logged, so that what was sent can be held against it.
  *
- * An opening order is a market order that can only open (`OPEN_ONLY`), refuses a worse price than its bound,
- * brings its stop along and carries the slot's trade id, which the broker refuses to open twice. A close names
- * the trade, so that a late duplicate finds nothing to close.
+ * An opening order can only open (`OPEN_ONLY`), refuses a worse price than its bound, brings its stop along and
+ * carries the slot's trade id, which the broker refuses to open twice. It is a market order; or a limit order at the
+ * bound, which is marketable when it arrives in time and which the broker itself turns away when it does not. A close
+ * names the trade, so that a late duplicate finds nothing to close.
  */
 import { createHash } from 'node:crypto';
 import { canonicalJson } from './canonical.ts';
@@ -13,12 +14,16 @@ import { epochTag, slotIdOf } from './ids.ts';
 import type { Instrument } from './instruments.ts';
 import type { Price, Units } from './money.ts';
 import { formatFixed } from './money.ts';
+import type { Instant } from './time.ts';
+import { formatInstant } from './time.ts';
 
 export interface OpeningOrder {
   readonly accountId: string;
   readonly instrument: Instrument;
   readonly units: Units;
   readonly priceBound: Price;
+  /** When a limit order ends by itself; null for a market order. */
+  readonly goodTill: Instant | null;
   readonly stopLossDistance: Price;
   readonly clientOrderId: ClientOrderId;
   readonly decisionId: DecisionId;
@@ -26,15 +31,14 @@ export interface OpeningOrder {
 }
 
 export function openingRequest(order: OpeningOrder): OrderRequest {
-  const { instrument } = order;
+  const { instrument, goodTill } = order;
+  const bound = formatFixed(order.priceBound, instrument.displayPrecision);
   const body = canonicalJson({
     order: {
-      type: 'MARKET',
+      ...(goodTill === null ? { type: 'MARKET', timeInForce: 'FOK', priceBound: bound } : { type: 'LIMIT', timeInForce: 'GTD', gtdTime: formatInstant(goodTill), price: bound }),
       instrument: instrument.name,
       units: formatFixed(order.units, instrument.tradeUnitsPrecision),
-      timeInForce: 'FOK',
       positionFill: 'OPEN_ONLY',
-      priceBound: formatFixed(order.priceBound, instrument.displayPrecision),
       stopLossOnFill: { distance: formatFixed(order.stopLossDistance, instrument.displayPrecision), timeInForce: 'GTC' },
       clientExtensions: { id: order.clientOrderId, tag: epochTag(order.epoch), comment: `decision ${order.decisionId}` },
       tradeClientExtensions: { id: slotIdOf(order.accountId, instrument.name), tag: epochTag(order.epoch) },
@@ -75,6 +79,18 @@ export const stopRequest = (order: StopOrder): OrderRequest => ({
 
 /** A request as intents and exchanges record it. */
 export const requestData = (request: OrderRequest) => ({ method: request.method, path: request.path, requestBody: request.body, requestHash: requestHash(request) });
+
+/**
+ * Closes what is held of an instrument, or `units` of it (positive): for an account that must close its oldest trade
+ * first and therefore refuses a close by trade. The order's client id goes with the side that is held.
+ */
+export function closingPositionRequest(accountId: string, instrument: Instrument, held: 1 | -1, units: string | null, clientOrderId: ClientOrderId, epoch: number): OrderRequest {
+  const extensions = { id: clientOrderId, tag: epochTag(epoch) };
+  const body = held === 1
+    ? { longUnits: units ?? 'ALL', shortUnits: 'NONE', longClientExtensions: extensions }
+    : { longUnits: 'NONE', shortUnits: units ?? 'ALL', shortClientExtensions: extensions };
+  return { method: 'PUT', path: `/accounts/${accountId}/positions/${instrument.name}/close`, body: canonicalJson(body) };
+}
 
 /** Hex SHA-256 of the request's bytes. */
 export const requestHash = (request: OrderRequest): string => createHash('sha256').update(request.body).digest('hex');

@@ -23,6 +23,15 @@ export interface InstrumentSettings {
 export interface SafetyLimits {
   readonly orderUnitsMax: Units;
   readonly positionUnitsMax: Units;
+  /** Worth of one order, home currency. */
+  readonly orderNotionalMax: Money;
+  /** Worth of all open trades and orders in flight together, home currency. */
+  readonly grossExposureMax: Money;
+  /** Worth of what they hold of any one currency, on the heavier side, home currency. */
+  readonly currencyExposureMax: Money;
+  readonly openTradesMax: number;
+  /** Margin that they need, as a share of the account's equity. */
+  readonly marginShareMax: Ratio;
   readonly quoteAgeMsMax: number;
   readonly spreadPipsMax: Pips;
   /** A quote farther from the last believed one than so many median true ranges is doubted until three ticks agree. */
@@ -57,6 +66,12 @@ export interface ReconciliationSettings {
   readonly onLostStop: 'recreate' | 'close';
 }
 
+/**
+ * How a position is opened: at the market, or by a limit order at the price bound. The latter fills as the former
+ * does, and when it is late, the broker itself refuses it.
+ */
+export type Entry = { readonly kind: 'market' } | { readonly kind: 'limit'; readonly goodForMs: number };
+
 export interface DeskSettings {
   readonly deployment: string;
   readonly accountId: string;
@@ -67,6 +82,7 @@ export interface DeskSettings {
   readonly calendar: TradingCalendar;
   /** What BUY means while short, and SELL while long. */
   readonly onOppositeSignal: 'close' | 'reverse';
+  readonly entry: Entry;
   /** Distance from the expected price to the worst price that an opening order accepts. */
   readonly priceBoundPips: Pips;
   /** Closes that the policy's window needs. */

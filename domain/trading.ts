@@ -2,8 +2,9 @@
  * One instrument's trading: decisions, orders and what became of them.
  *
  * Life of an order: intended → submitted (the broker answered) → accepted → filled | cancelled | rejected; or
- * intended → unknown (no usable answer) → whatever the ledger shows, or abandoned after a quiet period. An
- * order's end is always read from the ledger, never from an answer, except a refusal that leaves no transaction.
+ * intended → unknown (no usable answer) → whatever the ledger shows, or abandoned after a quiet period. A resting
+ * order may fill in parts while it is accepted, and be cancelled with some of it filled. An order's end is always
+ * read from the ledger, never from an answer, except a refusal that leaves no transaction.
  *
  * **Invariant:** at most one opening order is not settled. **Invariant:** a bar has at most one decision.
  */
@@ -11,7 +12,7 @@ import type { TransactionBody } from './ledger.ts';
 import type { DataOf, DomainEvent, OrderCause, OrderLeg } from './events.ts';
 import type { ClientOrderId, DecisionId } from './ids.ts';
 import type { Price, Units } from './money.ts';
-import { absolute, format, price, priceToPips, ratioOf, subtract, units } from './money.ts';
+import { absolute, add, format, price, priceToPips, ratioOf, subtract, units, ZERO_UNITS } from './money.ts';
 import type { Instant } from './time.ts';
 import { MINUTE_MS, parseInstant } from './time.ts';
 
@@ -26,6 +27,11 @@ interface OrderFacts {
   readonly tradeId: string | null;
   readonly referencePrice: Price | null;
   readonly priceBound: Price | null;
+  readonly stopLossDistance: Price | null;
+  /** A close of the whole position instead of one trade. */
+  readonly closesPosition: boolean;
+  /** Signed units that its fills so far came to. */
+  readonly filledUnits: Units;
   /** Where to look in the ledger when no answer comes. */
   readonly watermark: number;
   readonly intendedAt: Instant;
@@ -35,19 +41,24 @@ export type Order =
   | (OrderFacts & { readonly status: 'intended' | 'submitted' })
   | (OrderFacts & { readonly status: 'unknown'; readonly since: Instant })
   | (OrderFacts & { readonly status: 'accepted'; readonly orderId: string })
-  | (OrderFacts & { readonly status: 'filled' | 'cancelled' | 'rejected' | 'denied' | 'abandoned' });
+  | (OrderFacts & { readonly status: 'cancelled' | 'rejected'; readonly reason: string })
+  | (OrderFacts & { readonly status: 'filled' | 'denied' | 'abandoned' });
 
 export interface Trading {
   readonly lastDecisionBarStart: Instant | null;
   readonly decisions: number;
   /** Working orders and the most recent settled ones, oldest first. */
   readonly orders: ReadonlyMap<ClientOrderId, Order>;
+  /** Those of them that may still fill: the working ones, and the ones that were given up without the ledger's word. */
+  readonly unsettled: ReadonlyMap<ClientOrderId, Order>;
   /** Open or closed trades that fills of ours opened; the newest ones are kept. */
   readonly ourTradeIds: ReadonlySet<string>;
   /** Trades to be closed because their fill came too late. */
   readonly lateTradeIds: ReadonlySet<string>;
   /** The side that a reversal still owes: its close was intended, its open was not. */
   readonly reversal: { readonly decisionId: DecisionId; readonly closeOrderId: ClientOrderId; readonly side: 1 | -1; readonly barStart: Instant } | null;
+  /** Why the broker would not trade the instrument when it last refused to, and when that was; null when it has filled an opening since. */
+  readonly restriction: { readonly reason: string; readonly since: Instant } | null;
   /** Highest ledger id that this stream has told of; older fills are not told twice. */
   readonly lastTransactionId: number;
 }
@@ -56,9 +67,11 @@ export const emptyTrading: Trading = {
   lastDecisionBarStart: null,
   decisions: 0,
   orders: new Map(),
+  unsettled: new Map(),
   ourTradeIds: new Set(),
   lateTradeIds: new Set(),
   reversal: null,
+  restriction: null,
   lastTransactionId: 0,
 };
 
@@ -67,9 +80,9 @@ const SETTLED_KEPT_MAX = 1_000;
 const TRADES_KEPT_MAX = 1_000;
 
 const WORKING: readonly Order['status'][] = ['intended', 'submitted', 'unknown', 'accepted'];
-const SETTLED: readonly Order['status'][] = ['filled', 'cancelled', 'rejected', 'denied', 'abandoned'];
+const mayStillFill = (order: Order): boolean => isWorking(order) || order.status === 'abandoned';
 export const isWorking = (order: Order): boolean => WORKING.includes(order.status);
-export const workingOrders = (trading: Trading): readonly Order[] => [...trading.orders.values()].filter(isWorking);
+export const workingOrders = (trading: Trading): readonly Order[] => [...trading.unsettled.values()].filter(isWorking);
 
 // --- evolve ---
 
@@ -80,30 +93,36 @@ export function evolveTrading(trading: Trading, event: DomainEvent, at: Instant)
     case 'OrderIntended':
       return withOrder(evolveReversal(trading, event.data), intendedOrder(event.data, at));
     case 'OrderDenied':
-      return event.data.clientOrderId === null ? trading : settle(trading, event.data.clientOrderId, 'denied', null);
+      return event.data.clientOrderId === null ? trading : settle(trading, event.data.clientOrderId, 'denied');
     case 'OrderSubmitted':
       return changeOrder(trading, event.data.clientOrderId, ['intended'], (order) => ({ ...order, status: 'submitted' }));
     case 'OrderOutcomeUnknown':
       return changeOrder(trading, event.data.clientOrderId, ['intended', 'submitted'], (order) => ({ ...order, status: 'unknown', since: at }));
     case 'OrderAccepted':
-      return told(changeOrder(trading, event.data.clientOrderId, ['intended', 'submitted', 'unknown', 'abandoned'], (order) => ({ ...order, status: 'accepted', orderId: event.data.orderId })), event.data.transactionId);
+      return changeOrder(told(trading, event.data), event.data.clientOrderId, ['intended', 'submitted', 'unknown', 'abandoned'], (order) => ({ ...order, status: 'accepted', orderId: event.data.orderId }));
     case 'OrderFilled':
-      return evolveFill(trading, event.data);
+      return evolveFill(told(trading, event.data), event.data, true);
+    case 'OrderPartiallyFilled':
+      return evolveFill(told(trading, event.data), event.data, false);
     case 'OrderRejected':
-      return settle(trading, event.data.clientOrderId, 'rejected', event.data.transactionId);
+      return evolveRefusal(told(trading, event.data), event.data, 'rejected', at);
     case 'OrderCancelled':
-      return settle(trading, event.data.clientOrderId, 'cancelled', event.data.transactionId);
+      return evolveRefusal(told(trading, event.data), event.data, 'cancelled', at);
     case 'OrderAbandoned':
-      return settle(trading, event.data.clientOrderId, 'abandoned', null);
+      return settle(trading, event.data.clientOrderId, 'abandoned');
     case 'PositionAdjusted':
-      return told(trading, event.data.transactionId);
+      return told(trading, event.data);
     default:
       return trading;
   }
 }
 
-const told = (trading: Trading, transactionId: string): Trading =>
-  Number(transactionId) > trading.lastTransactionId ? { ...trading, lastTransactionId: Number(transactionId) } : trading;
+/** Notes the transaction that a fact was read from; one about another instrument's order says nothing here. */
+function told(trading: Trading, { transactionId, clientOrderId }: { readonly transactionId: string | null; readonly clientOrderId?: string }): Trading {
+  if (transactionId === null || Number(transactionId) <= trading.lastTransactionId) return trading;
+  if (clientOrderId !== undefined && !trading.orders.has(clientOrderId as ClientOrderId)) return trading;
+  return { ...trading, lastTransactionId: Number(transactionId) };
+}
 
 function intendedOrder(data: DataOf<'OrderIntended'>, at: Instant): Order {
   return {
@@ -116,6 +135,9 @@ function intendedOrder(data: DataOf<'OrderIntended'>, at: Instant): Order {
     tradeId: data.tradeId,
     referencePrice: data.referencePrice === null ? null : price(data.referencePrice),
     priceBound: data.priceBound === null ? null : price(data.priceBound),
+    stopLossDistance: data.stopLossDistance === null ? null : price(data.stopLossDistance),
+    closesPosition: data.leg === 'close' && data.path.includes('/positions/'),
+    filledUnits: ZERO_UNITS,
     watermark: Number(data.watermark),
     intendedAt: at,
   };
@@ -137,43 +159,68 @@ function evolveReversal(trading: Trading, data: DataOf<'OrderIntended'>): Tradin
 }
 
 function withOrder(trading: Trading, order: Order): Trading {
-  const orders = new Map(trading.orders).set(order.clientOrderId, order);
-  let settledCount = 0;
-  for (const known of orders.values()) if (!isWorking(known)) settledCount += 1;
+  const grown = put(trading, order);
+  let settledCount = grown.orders.size - workingOrders(grown).length;
+  if (settledCount <= SETTLED_KEPT_MAX) return grown;
+  const orders = new Map(grown.orders);
+  const unsettled = new Map(grown.unsettled);
   for (const [id, known] of orders) {
     if (settledCount <= SETTLED_KEPT_MAX) break;
     if (isWorking(known)) continue;
     orders.delete(id);
+    unsettled.delete(id);
     settledCount -= 1;
   }
-  return { ...trading, orders };
+  return { ...grown, orders, unsettled };
+}
+
+/** Puts an order, new or changed, where it belongs. */
+function put(trading: Trading, order: Order): Trading {
+  const unsettled = new Map(trading.unsettled);
+  if (mayStillFill(order)) unsettled.set(order.clientOrderId, order);
+  else unsettled.delete(order.clientOrderId);
+  return { ...trading, orders: new Map(trading.orders).set(order.clientOrderId, order), unsettled };
 }
 
 /** Changes an order in one of the statuses `from`; of an order in another one the event says nothing new. */
 function changeOrder(trading: Trading, clientOrderId: string, from: readonly Order['status'][], change: (order: Order) => Order): Trading {
   const order = trading.orders.get(clientOrderId as ClientOrderId);
-  if (order === undefined || !from.includes(order.status)) return trading;
-  return { ...trading, orders: new Map(trading.orders).set(order.clientOrderId, change(order)) };
+  return order === undefined || !from.includes(order.status) ? trading : put(trading, change(order));
 }
 
 /** What each end may follow. A fill follows anything: the ledger has the last word. */
-const ENDS: { readonly [End in 'cancelled' | 'rejected' | 'denied' | 'abandoned']: readonly Order['status'][] } = { cancelled: WORKING, rejected: WORKING, denied: ['intended'], abandoned: ['unknown'] };
+const ENDS: { readonly [End in 'cancelled' | 'rejected' | 'denied' | 'abandoned']: readonly Order['status'][] } = {
+  cancelled: [...WORKING, 'abandoned'],
+  rejected: [...WORKING, 'abandoned'],
+  denied: ['intended'],
+  abandoned: ['unknown'],
+};
 
-function settle(trading: Trading, clientOrderId: string, status: keyof typeof ENDS, transactionId: string | null): Trading {
-  const settled = changeOrder(trading, clientOrderId, ENDS[status], (order) => ({ ...order, status }));
+function settle(trading: Trading, clientOrderId: string, end: 'denied' | 'abandoned' | { readonly status: 'cancelled' | 'rejected'; readonly reason: string }): Trading {
+  const ended = typeof end === 'string' ? { status: end } : end;
+  const settled = changeOrder(trading, clientOrderId, ENDS[ended.status], (order) => ({ ...order, ...ended }));
   // A reversal whose close did not fill is over: its opening leg would add to the position it meant to leave.
-  const reversal = settled.reversal?.closeOrderId === clientOrderId ? null : settled.reversal;
-  const ended = { ...settled, reversal };
-  return transactionId === null ? ended : told(ended, transactionId);
+  return settled.reversal?.closeOrderId === clientOrderId ? { ...settled, reversal: null } : settled;
 }
 
-function evolveFill(trading: Trading, data: DataOf<'OrderFilled'>): Trading {
-  const filled = told(changeOrder(trading, data.clientOrderId, [...WORKING, ...SETTLED], (order) => ({ ...order, status: 'filled' })), data.transactionId);
-  const order = filled.orders.get(data.clientOrderId as ClientOrderId);
-  if (order === undefined || order.leg === 'close' || data.tradeId === null) return filled;
+/** Cancelled or rejected: both say why, and some reasons speak of the instrument rather than of the order. */
+function evolveRefusal(trading: Trading, data: DataOf<'OrderRejected'> | DataOf<'OrderCancelled'>, status: 'cancelled' | 'rejected', at: Instant): Trading {
+  const settled = settle(trading, data.clientOrderId, { status, reason: data.reason });
+  return restricts(data.reason) && trading.orders.has(data.clientOrderId as ClientOrderId) ? { ...settled, restriction: { reason: data.reason, since: at } } : settled;
+}
+
+/** INSTRUMENT_HALTED, _BID_REDUCE_ONLY, _NOT_TRADEABLE and their like: the broker's word on the instrument. */
+const restricts = (reason: string): boolean => reason.startsWith('INSTRUMENT_') || reason === 'MARKET_HALTED';
+
+function evolveFill(trading: Trading, data: DataOf<'OrderFilled'>, ends: boolean): Trading {
+  const order = trading.orders.get(data.clientOrderId as ClientOrderId);
+  if (order === undefined) return trading;
+  const filledUnits = add(order.filledUnits, units(data.units));
+  const filled = put(trading, ends ? { ...order, status: 'filled', filledUnits } : { ...order, filledUnits });
+  if (order.leg === 'close' || data.tradeId === null) return filled;
   const ourTradeIds = new Set([...filled.ourTradeIds, data.tradeId].slice(-TRADES_KEPT_MAX));
   const lateTradeIds = data.late ? new Set([...filled.lateTradeIds, data.tradeId].slice(-TRADES_KEPT_MAX)) : filled.lateTradeIds;
-  return { ...filled, ourTradeIds, lateTradeIds };
+  return { ...filled, ourTradeIds, lateTradeIds, restriction: null };
 }
 
 // --- decide: what a transaction of the ledger says about this instrument's orders ---
@@ -181,6 +228,8 @@ function evolveFill(trading: Trading, data: DataOf<'OrderFilled'>): Trading {
 export interface ObservationRules {
   readonly pipLocation: number;
   readonly lateFillBars: number;
+  /** Since when trading is halted; null when it is not. */
+  readonly haltedSince: Instant | null;
 }
 
 /**
@@ -192,9 +241,11 @@ export interface ObservationRules {
 export function observeTransaction(trading: Trading, body: TransactionBody, instrument: string, rules: ObservationRules): readonly DomainEvent[] {
   switch (body.type) {
     case 'MARKET_ORDER':
-      return observeAccepted(trading, body);
+    case 'LIMIT_ORDER':
+      return observeAccepted(trading, body, instrument);
     case 'MARKET_ORDER_REJECT':
-      return observeRejected(trading, body);
+    case 'LIMIT_ORDER_REJECT':
+      return observeRejected(trading, body, instrument);
     case 'ORDER_CANCEL':
       return observeCancelled(trading, body);
     case 'ORDER_FILL':
@@ -204,44 +255,46 @@ export function observeTransaction(trading: Trading, body: TransactionBody, inst
   }
 }
 
-/** The order that a MARKET_ORDER or its rejection is about: by our client id, or by the trade that it closes. */
-function orderRequested(trading: Trading, body: TransactionBody): Order | undefined {
+/** The order that a created order or its rejection is about: by our client id, or by the trade or the position that it closes. */
+function orderRequested(trading: Trading, body: TransactionBody, instrument: string): Order | undefined {
   const clientId = body.clientExtensions?.id;
   if (clientId !== undefined) return trading.orders.get(clientId as ClientOrderId);
   const tradeId = body.tradeClose?.tradeID;
-  if (tradeId === undefined) return undefined;
+  const closesPosition = body.reason === 'POSITION_CLOSEOUT' && body.instrument === instrument;
+  if (tradeId === undefined && !closesPosition) return undefined;
   // One that was given up is still ours when it executes after all.
-  return [...trading.orders.values()].find((order) => (isWorking(order) || order.status === 'abandoned') && order.leg === 'close' && order.tradeId === tradeId && Number(body.id) > order.watermark);
+  return [...trading.unsettled.values()].find((order) =>
+    order.leg === 'close' && order.closesPosition === closesPosition && (closesPosition || order.tradeId === tradeId) && Number(body.id) > order.watermark);
 }
 
 /** The order that a fill or a cancellation is about. */
 function orderEnded(trading: Trading, body: TransactionBody): Order | undefined {
   const byClientId = body.clientOrderID === undefined ? undefined : trading.orders.get(body.clientOrderID as ClientOrderId);
-  return byClientId ?? [...trading.orders.values()].find((order) => order.status === 'accepted' && order.orderId === body.orderID);
+  return byClientId ?? [...trading.unsettled.values()].find((order) => order.status === 'accepted' && order.orderId === body.orderID);
 }
 
-function observeAccepted(trading: Trading, body: TransactionBody): readonly DomainEvent[] {
-  const order = orderRequested(trading, body);
-  if (order === undefined || !(isWorking(order) || order.status === 'abandoned') || order.status === 'accepted') return [];
+function observeAccepted(trading: Trading, body: TransactionBody, instrument: string): readonly DomainEvent[] {
+  const order = orderRequested(trading, body, instrument);
+  if (order === undefined || !mayStillFill(order) || order.status === 'accepted') return [];
   return [{ type: 'OrderAccepted', data: { clientOrderId: order.clientOrderId, orderId: body.id, transactionId: body.id } }];
 }
 
-function observeRejected(trading: Trading, body: TransactionBody): readonly DomainEvent[] {
-  const order = orderRequested(trading, body);
-  if (order === undefined || !isWorking(order)) return [];
+function observeRejected(trading: Trading, body: TransactionBody, instrument: string): readonly DomainEvent[] {
+  const order = orderRequested(trading, body, instrument);
+  if (order === undefined || !mayStillFill(order)) return [];
   return [{ type: 'OrderRejected', data: { clientOrderId: order.clientOrderId, reason: body.rejectReason ?? 'no reason given', transactionId: body.id } }];
 }
 
 function observeCancelled(trading: Trading, body: TransactionBody): readonly DomainEvent[] {
   const order = orderEnded(trading, body);
-  if (order === undefined || !isWorking(order)) return [];
+  if (order === undefined || !mayStillFill(order)) return [];
   return [{ type: 'OrderCancelled', data: { clientOrderId: order.clientOrderId, reason: body.reason ?? 'no reason given', transactionId: body.id } }];
 }
 
 function observeFilled(trading: Trading, body: TransactionBody, instrument: string, rules: ObservationRules): readonly DomainEvent[] {
   if (Number(body.id) <= trading.lastTransactionId) return [];
   const order = orderEnded(trading, body);
-  if (order !== undefined) return [{ type: 'OrderFilled', data: fillData(order, body, rules) }];
+  if (order !== undefined) return [{ type: leavesRest(order, body) ? 'OrderPartiallyFilled' : 'OrderFilled', data: fillData(order, body, rules) }];
   const touched = [...(body.tradesClosed ?? []), ...(body.tradeReduced === undefined ? [] : [body.tradeReduced])].map((part) => part.tradeID);
   const ours = touched.filter((tradeId) => trading.ourTradeIds.has(tradeId));
   if (ours.length === 0) return [];
@@ -259,6 +312,12 @@ function observeFilled(trading: Trading, body: TransactionBody, instrument: stri
   }];
 }
 
+/** A limit order whose fill leaves units open rests on; of every other order the broker cancels what did not fill at once. */
+function leavesRest(order: Order, body: TransactionBody): boolean {
+  if (body.reason !== 'LIMIT_ORDER') return false;
+  return absolute(add(order.filledUnits, units(body.units ?? '0'))) < absolute(order.units);
+}
+
 /** The price of a fill's parts; the top-level one is deprecated and only a last resort. */
 function fillPrice(body: TransactionBody): string {
   return body.tradeOpened?.price ?? body.tradesClosed?.[0]?.price ?? body.tradeReduced?.price ?? body.price ?? '0';
@@ -267,7 +326,6 @@ function fillPrice(body: TransactionBody): string {
 function fillData(order: Order, body: TransactionBody, rules: ObservationRules): DataOf<'OrderFilled'> {
   const filledAt = fillPrice(body);
   const slippage = order.leg === 'open' && order.referencePrice !== null && order.priceBound !== null ? slippageOf(order.units, order.referencePrice, order.priceBound, price(filledAt)) : null;
-  const lateAfterMs = rules.lateFillBars * MINUTE_MS;
   return {
     clientOrderId: order.clientOrderId,
     transactionId: body.id,
@@ -278,8 +336,15 @@ function fillData(order: Order, body: TransactionBody, rules: ObservationRules):
     financing: body.financing ?? '0',
     slippagePips: slippage === null ? null : format(priceToPips(slippage.adverse, rules.pipLocation)),
     slippageShare: slippage === null ? null : format(slippage.share),
-    late: order.leg === 'open' && (order.status === 'abandoned' || parseInstant(body.time) > order.intendedAt + lateAfterMs),
+    late: order.leg === 'open' && isLate(order, parseInstant(body.time), rules),
   };
+}
+
+/** More than a bar after its intent, of an order that had ended without a fill, or of one that a halt overtook. */
+function isLate(order: Order, filledAt: Instant, rules: ObservationRules): boolean {
+  if (!isWorking(order) && order.status !== 'filled') return true;
+  if (filledAt > order.intendedAt + rules.lateFillBars * MINUTE_MS) return true;
+  return rules.haltedSince !== null && filledAt > rules.haltedSince && order.intendedAt <= rules.haltedSince;
 }
 
 function slippageOf(ordered: Units, reference: Price, bound: Price, filled: Price) {

@@ -5,6 +5,7 @@ import { barsDaily } from './bars-daily.ts';
 import { dailyPnl } from './daily-pnl.ts';
 import { decisionSkips, decisions } from './decisions.ts';
 import { denials } from './denials.ts';
+import { exposures } from './exposures.ts';
 import { orders } from './orders.ts';
 import { positions } from './positions.ts';
 import { discrepancies, reconciliations } from './reconciliations.ts';
@@ -13,5 +14,5 @@ import { modeChanges, safety } from './safety.ts';
 import { trades } from './trades.ts';
 
 export const ALL_PROJECTIONS: readonly Projection[] = [
-  account, positions, trades, dailyPnl, orders, denials, decisions, decisionSkips, barsDaily, reconciliations, discrepancies, safety, modeChanges, runs,
+  account, positions, exposures, trades, dailyPnl, orders, denials, decisions, decisionSkips, barsDaily, reconciliations, discrepancies, safety, modeChanges, runs,
 ];

@@ -5,7 +5,7 @@ import type { Projection, Row } from '../domain/projection.ts';
 import { plus, textOrNull } from './cells.ts';
 
 const ORDER_EVENTS = [
-  'OrderIntended', 'OrderDenied', 'OrderSubmitted', 'OrderOutcomeUnknown', 'OrderAccepted', 'OrderRejected', 'OrderFilled', 'OrderCancelled', 'OrderAbandoned',
+  'OrderIntended', 'OrderDenied', 'OrderSubmitted', 'OrderOutcomeUnknown', 'OrderAccepted', 'OrderRejected', 'OrderPartiallyFilled', 'OrderFilled', 'OrderCancelled', 'OrderAbandoned',
 ] as const satisfies readonly EventType[];
 type OrderEvent = Extract<DomainEvent, { type: (typeof ORDER_EVENTS)[number] }>;
 
@@ -51,15 +51,17 @@ function applyOrder(row: Row | null, event: OrderEvent, at: string, key: string)
       return moved(base, 'cancelled', { reason: event.data.reason, settled_at: at });
     case 'OrderAbandoned':
       return moved(base, 'abandoned', { reason: `silent for ${event.data.quietMs} ms`, settled_at: at });
+    case 'OrderPartiallyFilled':
+      return filled(base, event, 'accepted', null);
     case 'OrderFilled':
-      return filled(base, event, at);
+      return filled(base, event, 'filled', at);
   }
 }
 
 /** A fill may come in parts: units and money add up, price and slippage are the last part's. */
-function filled(row: Row, event: EventOf<'OrderFilled'>, at: string): Row {
+function filled(row: Row, event: EventOf<'OrderFilled' | 'OrderPartiallyFilled'>, status: 'accepted' | 'filled', settledAt: string | null): Row {
   const { units, price, tradeId, pl, financing, slippagePips, slippageShare, late } = event.data;
-  return moved(row, 'filled', {
+  return moved(row, status, {
     filled_units: plus(row, 'filled_units', money(units)),
     fill_price: price,
     trade_id: tradeId ?? textOrNull(row, 'trade_id'),
@@ -69,7 +71,7 @@ function filled(row: Row, event: EventOf<'OrderFilled'>, at: string): Row {
     financing: plus(row, 'financing', money(financing)),
     late: late ? 1 : 0,
     reason: null,
-    settled_at: at,
+    settled_at: settledAt ?? textOrNull(row, 'settled_at'),
   });
 }
 

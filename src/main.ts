@@ -10,6 +10,7 @@ import { certify } from './commands/certify.ts';
 import type { CertifyOptions } from './commands/certify.ts';
 import { checkConfig, showConfig } from './commands/config.ts';
 import { demo } from './commands/demo.ts';
+import type { DemoOptions } from './commands/demo.ts';
 import { writeFeatures } from './commands/features.ts';
 import type { FeaturesCommand } from './commands/features.ts';
 import { query, replay, status, verify } from './commands/inspect.ts';
@@ -29,6 +30,7 @@ const program = new Command('reckoner')
   .exitOverride()
   .addHelpText('before', `Examples:
   npm run demo                                        trade a drawn market, offline, and see the books agree
+  npm run demo -- --profile three                     the same with three instruments on one account
   npx reckoner run --config reckoner.yaml             run the daemon (practice by default, OBSERVING at first)
   npx reckoner status --config reckoner.yaml          mode, positions, distance to each limit
   npx reckoner arm --operator ada --reason "week 12"  let it trade
@@ -53,7 +55,8 @@ const jsonOption = (): Option => new Option('--json', 'data as JSON on stdout').
 program.command('demo').summary('trade a market offline, from start to agreement')
   .description('Starts the local broker and the daemon, trades a drawn market (or the file in RECKONER_BARS) in accelerated time, and compares log, read models, replay and broker.')
   .addOption(jsonOption())
-  .action((options: { json: boolean }) => act(() => demo(options))());
+  .option('--profile <name>', 'one: EUR_USD; three: EUR_USD, GBP_USD and USD_JPY on one account (default: RECKONER_DEMO, or one)')
+  .action((options: DemoOptions) => act(() => demo(options))());
 
 program.command('broker').summary('the local broker: an OANDA v20 server')
   .option('--port <n>', 'REST port; 0 for any', '0')

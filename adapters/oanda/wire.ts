@@ -5,7 +5,7 @@
  * Decimals must be strings. A transaction's body is kept whole.
  */
 import { z } from 'zod';
-import { DecimalError, ZERO_UNITS, add, money, price, units } from '../../domain/money.ts';
+import { DecimalError, ZERO_UNITS, add, money, price, ratio, units } from '../../domain/money.ts';
 import { InstrumentError, instrumentName } from '../../domain/instruments.ts';
 import { MINUTE_MS, TimeError, parseInstant } from '../../domain/time.ts';
 import { StrictJsonError, parseStrictJson } from './json.ts';
@@ -50,6 +50,7 @@ const instrumentsSchema = z.object({
     displayPrecision: z.int().min(0).max(10),
     tradeUnitsPrecision: z.int().min(0).max(10),
     minimumTradeSize: text,
+    marginRate: text,
   })),
 });
 
@@ -66,6 +67,7 @@ export const decodeInstruments = (body: string): readonly Instrument[] =>
         displayPrecision: found.displayPrecision,
         tradeUnitsPrecision: found.tradeUnitsPrecision,
         minimumTradeSize: units(found.minimumTradeSize, `${found.name}.minimumTradeSize`),
+        marginRate: ratio(found.marginRate, `${found.name}.marginRate`),
       })));
 
 const summaryFields = {

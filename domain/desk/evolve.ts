@@ -57,12 +57,22 @@ function evolveBook(book: Book, event: DomainEvent, at: Instant, settings: DeskS
   };
 }
 
+/** An order that filled in parts left several trades: the excursion is the position's, and ends with the last of them. */
+function excursionHeld({ excursion, trading }: Book, ledger: Ledger): Book['excursion'] {
+  if (excursion === null || ledger.openTrades.has(excursion.tradeId)) return excursion;
+  for (const trade of ledger.openTrades.values()) {
+    if (trading.ourTradeIds.has(trade.tradeId)) return { ...excursion, tradeId: trade.tradeId };
+  }
+  return null;
+}
+
 function evolveExcursion(book: Book, event: DomainEvent, ledger: Ledger, pipLocation: number): Book['excursion'] {
-  const current = book.excursion !== null && ledger.openTrades.has(book.excursion.tradeId) ? book.excursion : null;
+  const current = excursionHeld(book, ledger);
   switch (event.type) {
-    case 'OrderFilled': {
+    case 'OrderFilled':
+    case 'OrderPartiallyFilled': {
       const trade = event.data.tradeId === null ? undefined : ledger.openTrades.get(event.data.tradeId);
-      if (trade === undefined || current?.tradeId === trade.tradeId) return current;
+      if (trade === undefined || current !== null) return current;
       return book.settings.instrument.name === trade.instrument ? { tradeId: trade.tradeId, fared: startExcursion(trade.units > 0n ? 1 : -1, trade.price) } : current;
     }
     case 'MarketBarClosed':

@@ -101,7 +101,7 @@ export type Effect =
   | { readonly kind: 'reconnectFeed'; readonly feed: FeedName; readonly detail: string }
   | { readonly kind: 'read'; readonly read: Read }
   | { readonly kind: 'consult'; readonly consultation: Consultation }
-  | { readonly kind: 'dispatch'; readonly clientOrderId: ClientOrderId; readonly request: OrderRequest }
+  | { readonly kind: 'dispatch'; readonly clientOrderId: ClientOrderId; readonly instrument: InstrumentName; readonly request: OrderRequest }
   /** Load and check a model beside the present one. */
   | { readonly kind: 'verifyModel'; readonly directory: string }
   /** Let the verified model take over, after every consultation that was asked for before. */

@@ -6,7 +6,7 @@ import type { ClientOrderId } from '../ids.ts';
 import { epochOfTag } from '../ids.ts';
 import type { TransactionBody } from '../ledger.ts';
 import { isFillByHand, isKnownTransactionType, isUnknownFillReason, netUnits, newTransactions, readBody, recentBody } from '../ledger.ts';
-import { absolute, format, units } from '../money.ts';
+import { absolute, add, format, units } from '../money.ts';
 import { decideByPosition } from '../safety.ts';
 import { observeStop } from '../stops.ts';
 import { formatInstant, plusMs, SECOND_MS } from '../time.ts';
@@ -143,7 +143,11 @@ function correlationOf(draft: Draft, body: TransactionBody): string {
 function observe(draft: Draft, transaction: BrokerTransaction, body: TransactionBody, fresh: boolean): void {
   for (const book of draft.state.books.values()) {
     const { instrument } = book.settings;
-    const events = observeTransaction(book.trading, body, instrument.name, { pipLocation: instrument.pipLocation, lateFillBars: draft.state.settings.lateFillBars });
+    const events = observeTransaction(book.trading, body, instrument.name, {
+      pipLocation: instrument.pipLocation,
+      lateFillBars: draft.state.settings.lateFillBars,
+      haltedSince: draft.state.safety.mode === 'HALTED' ? draft.state.safety.since : null,
+    });
     const stop = observeStop(book.stops, body, instrument.name);
     if (stop?.type === 'StopReplaced') draft.live({ fillRecorded: true });
     if (stop !== null) draft.tell(stop, { instrument: instrument.name, actor: 'broker', occurredAt: transaction.at, causedBy: transactionFactId(draft, transaction.id) });
@@ -157,7 +161,7 @@ function observe(draft: Draft, transaction: BrokerTransaction, body: Transaction
         occurredAt: transaction.at,
         causedBy: transactionFactId(draft, transaction.id),
       });
-      if (event.type === 'OrderFilled' && before !== undefined) judgeFill(draft, book, before, event.data.units);
+      if ((event.type === 'OrderFilled' || event.type === 'OrderPartiallyFilled') && before !== undefined) judgeFill(draft, book, before, event.data.units);
     }
   }
   if (!fresh) return;
@@ -193,12 +197,13 @@ function yieldOrSurpass(draft: Draft, transaction: BrokerTransaction, epoch: num
 /** An account's past before Reckoner is history to fold, not news to act on. */
 const isFirstImport = (draft: Draft): boolean => !draft.state.run.pastImported;
 
-/** A fill against its order: more units than ordered, or a second fill, halts at once. */
+/** A fill against its order: more units than ordered, in one fill or in several, halt at once. */
 function judgeFill(draft: Draft, book: Book, order: Order, filledUnits: string): void {
   const filled = units(filledUnits);
   const limits = draft.state.settings.safety;
-  if (order.status === 'filled' || absolute(filled) > absolute(order.units)) {
-    draft.halt('overFill', `order ${order.clientOrderId} of ${format(order.units)} units was ${order.status === 'filled' ? 'filled again' : 'filled'} with ${format(filled)}`);
+  const all = add(order.filledUnits, filled);
+  if (absolute(all) > absolute(order.units)) {
+    draft.halt('overFill', `order ${order.clientOrderId} of ${format(order.units)} units was filled with ${format(filled)}${all === filled ? '' : `, ${format(all)} in all`}`);
   }
   const position = netUnits(draft.state.ledger, book.settings.instrument.name, (trade) => !isForeign(draft.state, trade));
   if (!(absolute(position) <= limits.positionUnitsMax)) draft.halt('positionLimit', `${format(position)} units of ${book.settings.instrument.name} are held, ${format(limits.positionUnitsMax)} allowed`);

@@ -9,7 +9,7 @@ import { add, priceToPips, ratioOf, scaleBy, subtract, ZERO_PIPS } from '../mone
 import type { Money, Pips, Price } from '../money.ts';
 import type { Book, DeskState } from './state.ts';
 
-interface Prices {
+export interface Prices {
   readonly bid: Price;
   readonly ask: Price;
 }
@@ -17,7 +17,7 @@ interface Prices {
 const barPrices = (book: Book): Prices | null => (book.market.bidClose === null || book.market.askClose === null ? null : { bid: book.market.bidClose, ask: book.market.askClose });
 
 /** The newest of quote and bar: a stream that has gone quiet must not hide what the candles show. */
-function newestPrices(state: DeskState, book: Book): Prices | null {
+export function newestPrices(state: DeskState, book: Book): Prices | null {
   const quote = state.live.quotes.get(book.settings.instrument.name);
   const { lastBarStart } = book.market;
   return quote !== undefined && (lastBarStart === null || quote.at >= barEnd(lastBarStart)) ? quote : barPrices(book);
@@ -54,6 +54,9 @@ export const profitMark = (state: DeskState): ProfitMark => markWith(state, barP
 
 /** Loss since 17:00 New York as guards see it, at the newest prices; positive when losing. */
 export const dayLossNow = (state: DeskState): ProfitMark => dayLoss(state.day, markWith(state, (book) => newestPrices(state, book)));
+
+/** What the account is worth at the newest prices: balance and what open trades have gained or lost. */
+export const equityNow = (state: DeskState): Money => add(state.ledger.balance, subtract(markWith(state, (book) => newestPrices(state, book)).money, cumulativeProfit(state.ledger)));
 
 /** Unrealised profit of all open trades at the last logged bars, home currency. */
 export const unrealisedAtBars = (state: DeskState): Money => subtract(profitMark(state).money, cumulativeProfit(state.ledger));

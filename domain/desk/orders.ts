@@ -10,27 +10,29 @@ import type { GuardVerdict, OrderCause } from '../events.ts';
 import type { OpeningFacts } from '../guards.ts';
 import { judgeOpening } from '../guards.ts';
 import type { ClientOrderId, DecisionId } from '../ids.ts';
-import { clientOrderIdOf, flattenOrderIdOf } from '../ids.ts';
+import { clientOrderIdOf, closeOrderIdOf, flattenOrderIdOf } from '../ids.ts';
 import type { OpenTrade } from '../ledger.ts';
 import { netUnits } from '../ledger.ts';
 import { barEnd } from '../market.ts';
 import type { Units } from '../money.ts';
-import { absolute, add, format, formatFixed, negate, pipsToPrice, roundPrice, subtract } from '../money.ts';
-import { closingRequest, openingRequest, requestData } from '../order-request.ts';
+import { absolute, add, format, formatFixed, minimum, negate, pipsToPrice, roundPrice, subtract, ZERO_UNITS } from '../money.ts';
+import { closingPositionRequest, closingRequest, openingRequest, requestData } from '../order-request.ts';
 import type { Action } from '../policy.ts';
 import type { Instant } from '../time.ts';
 import { floorMinute, formatInstant, MINUTE_MS, plusMs, SECOND_MS } from '../time.ts';
 import { isBeyondStops } from '../stops.ts';
+import { touchedLast } from '../touched.ts';
 import { workingOrders } from '../trading.ts';
 import { linkDoubt } from './conditions.ts';
 import type { Draft, Telling } from './draft.ts';
 import { factId } from './draft.ts';
 import { leavesTransaction, tellExchange } from './exchanges.ts';
+import { exposureWith, notionalOf, realisedDayLoss } from './exposure.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
-import { dayLossNow } from './marks.ts';
+import { dayLossNow, equityNow } from './marks.ts';
 import { lastLookAtStop } from './stops.ts';
 import type { Book, DeskState } from './state.ts';
-import { ourOpenTrade } from './state.ts';
+import { isForeign, ourOpenTrade, ourOpenTrades } from './state.ts';
 
 /** How long after a bar's end a decision on it may still act. */
 export const DECISION_AGE_MS_MAX = MINUTE_MS;
@@ -56,9 +58,29 @@ export function unsoundness(state: DeskState, now: Instant): string | null {
   return null;
 }
 
+/**
+ * The newest transaction that may have changed what a decision on this instrument rests on: one about it, or about
+ * the account as a whole. What the broker has spoken of and the ledger does not hold yet may be anything.
+ */
+function movedLast(state: DeskState, book: Book): number {
+  const { ledger, live } = state;
+  return live.brokerTransactionId > ledger.lastTransactionId ? live.brokerTransactionId : touchedLast(ledger.touched, book.settings.instrument.name);
+}
+
+/** After the broker would not trade an instrument, nothing is opened there for this long, or until it has filled an opening. */
+const RESTRICTION_MS = 15 * MINUTE_MS;
+
+/** Why the broker does not trade the instrument just now; null when it has not said so lately. */
+export function restrictionOf(book: Book, now: Instant): string | null {
+  const { restriction } = book.trading;
+  return restriction === null || now - restriction.since >= RESTRICTION_MS ? null : restriction.reason;
+}
+
 function openingFacts(draft: Draft, book: Book, orderUnits: Units, context: DecisionContext): OpeningFacts {
   const { state, now } = draft;
   const loss = dayLossNow(state);
+  const { instrument } = book.settings;
+  const opening = workingOrders(book.trading).filter((order) => order.leg === 'open');
   return {
     now,
     safety: state.safety,
@@ -66,19 +88,25 @@ function openingFacts(draft: Draft, book: Book, orderUnits: Units, context: Deci
     calendar: calendarFor(state.settings.calendar, book.settings.instrument.name),
     blackout: state.settings.blackout,
     fridayFlattenMinute: state.settings.fridayFlattenMinute,
-    pipLocation: book.settings.instrument.pipLocation,
+    pipLocation: instrument.pipLocation,
     orderUnits,
-    positionUnits: netUnits(state.ledger, book.settings.instrument.name),
-    openingOrders: workingOrders(book.trading).filter((order) => order.leg === 'open').length,
-    quote: state.live.quotes.get(book.settings.instrument.name) ?? null,
-    quoteDoubt: state.live.trust.get(book.settings.instrument.name)?.doubted?.distance ?? null,
+    positionUnits: netUnits(state.ledger, instrument.name, (trade) => !isForeign(state, trade)),
+    openingOrders: opening.length,
+    openingUnits: opening.reduce((sum, order) => add(sum, absolute(subtract(order.units, order.filledUnits))), ZERO_UNITS),
+    orderNotional: notionalOf(state, book, orderUnits),
+    exposure: exposureWith(state, now, { instrument: instrument.name, units: orderUnits }),
+    equity: equityNow(state),
+    realisedDayLoss: realisedDayLoss(state),
+    restriction: restrictionOf(book, now),
+    quote: state.live.quotes.get(instrument.name) ?? null,
+    quoteDoubt: state.live.trust.get(instrument.name)?.doubted?.distance ?? null,
     dayLossMoney: loss.money,
     dayLossPips: loss.pips,
     foreignTrades: state.unacknowledged.size,
     notReady: state.live.notReady,
     unsound: unsoundness(state, now),
     decidedOnTransactionId: context.transactionId,
-    brokerTransactionId: Math.max(state.live.brokerTransactionId, state.ledger.lastTransactionId),
+    movedAtTransactionId: movedLast(state, book),
   };
 }
 
@@ -96,13 +124,13 @@ function openTrade(draft: Draft, book: Book, side: 1 | -1, context: DecisionCont
     }, telling);
     return;
   }
-  const { accountId, priceBoundPips } = draft.state.settings;
+  const { accountId, priceBoundPips, entry } = draft.state.settings;
   const clientOrderId = clientOrderIdOf(context.decisionId, 'open');
   const reference = side === 1 ? facts.quote.ask : facts.quote.bid;
   const collar = pipsToPrice(priceBoundPips, instrument.pipLocation);
   const priceBound = roundPrice(side === 1 ? add(reference, collar) : subtract(reference, collar), instrument.displayPrecision);
   const stopLossDistance = roundPrice(pipsToPrice(stopLossPips, instrument.pipLocation), instrument.displayPrecision);
-  const request = openingRequest({ accountId, instrument, units, priceBound, stopLossDistance, clientOrderId, decisionId: context.decisionId, epoch: draft.state.run.epoch });
+  const request = openingRequest({ accountId, instrument, units, priceBound, goodTill: entry.kind === 'limit' ? plusMs(draft.now, entry.goodForMs) : null, stopLossDistance, clientOrderId, decisionId: context.decisionId, epoch: draft.state.run.epoch });
   draft.tell({
     type: 'OrderIntended',
     data: {
@@ -123,14 +151,17 @@ function openTrade(draft: Draft, book: Book, side: 1 | -1, context: DecisionCont
       ...requestData(request),
     },
   }, { ...telling, id: factId('OrderIntended', clientOrderId) });
-  draft.ask({ kind: 'dispatch', clientOrderId, request });
+  draft.ask({ kind: 'dispatch', clientOrderId, instrument: instrument.name, request });
 }
 
 // --- closing ---
 
 function closeTrade(draft: Draft, book: Book, trade: OpenTrade, cause: OrderCause, clientOrderId: ClientOrderId, decisionId: DecisionId | null, reverseTo: 'BUY' | 'SELL' | null, excess: Units | null = null): void {
   const { instrument } = book.settings;
-  const request = closingRequest(draft.state.settings.accountId, trade.tradeId, excess === null ? null : formatFixed(absolute(excess), instrument.tradeUnitsPrecision));
+  const { accountId } = draft.state.settings;
+  const part = excess === null ? null : formatFixed(absolute(excess), instrument.tradeUnitsPrecision);
+  const byPosition = mustCloseOldestFirst(draft.state, book, trade.tradeId);
+  const request = byPosition ? closingPositionRequest(accountId, instrument, trade.units > 0n ? 1 : -1, part, clientOrderId, draft.state.run.epoch) : closingRequest(accountId, trade.tradeId, part);
   draft.tell({
     type: 'OrderIntended',
     data: {
@@ -139,7 +170,7 @@ function closeTrade(draft: Draft, book: Book, trade: OpenTrade, cause: OrderCaus
       cause,
       leg: 'close',
       instrument: instrument.name,
-      units: format(negate(excess ?? trade.units)),
+      units: format(negate(excess ?? (byPosition ? netUnits(draft.state.ledger, instrument.name) : trade.units))),
       tradeId: trade.tradeId,
       referencePrice: null,
       priceBound: null,
@@ -156,8 +187,18 @@ function closeTrade(draft: Draft, book: Book, trade: OpenTrade, cause: OrderCaus
     id: factId('OrderIntended', clientOrderId),
     ...(decisionId === null ? {} : { causedBy: factId('DecisionMade', decisionId) }),
   });
-  draft.ask({ kind: 'dispatch', clientOrderId, request });
+  draft.ask({ kind: 'dispatch', clientOrderId, instrument: instrument.name, request });
 }
+
+/**
+ * The broker refused to close this trade before an older one, and nothing else is open there: then the position as a
+ * whole is closed. Where a trade of somebody else's is open too, closing the position would touch it; that is left alone.
+ */
+function mustCloseOldestFirst(state: DeskState, book: Book, tradeId: string): boolean {
+  const refused = [...book.trading.orders.values()].some((order) => order.leg === 'close' && order.tradeId === tradeId && (order.status === 'cancelled' || order.status === 'rejected') && order.reason === FIFO_VIOLATION);
+  return refused && [...state.ledger.openTrades.values()].every((trade) => trade.instrument !== book.settings.instrument.name || book.trading.ourTradeIds.has(trade.tradeId));
+}
+const FIFO_VIOLATION = 'FIFO_VIOLATION';
 
 /** A close that nobody answered for is asked again after this: it names its trade, so that a late twin finds nothing. */
 const DOUBTED_CLOSE_MS_MAX = 10 * SECOND_MS;
@@ -168,16 +209,20 @@ const isBeingClosed = (book: Book, tradeId: string, now: Instant): boolean =>
 /** Turns the policy's action into orders. In OBSERVING nothing leaves: the shadow position follows by itself. */
 export function actOn(draft: Draft, book: Book, action: Action, context: DecisionContext): void {
   if (draft.state.safety.mode === 'OBSERVING' || action === 'HOLD') return;
-  const trade = ourOpenTrade(draft.state, book);
+  const [oldest, ...younger] = ourOpenTrades(draft.state, book);
   const wanted = action === 'BUY' ? 1 : action === 'SELL' ? -1 : 0;
-  if (trade === null) {
+  if (oldest === undefined) {
     if (wanted !== 0) openTrade(draft, book, wanted, context);
     return;
   }
-  const held = trade.units > 0n ? 1 : -1;
-  if (wanted === held || isBeingClosed(book, trade.tradeId, draft.now)) return;
+  const held = oldest.units > 0n ? 1 : -1;
+  if (wanted === held || isBeingClosed(book, oldest.tradeId, draft.now)) return;
   const reverses = wanted !== 0 && draft.state.settings.onOppositeSignal === 'reverse' && draft.state.safety.mode === 'ARMED';
-  closeTrade(draft, book, trade, 'policy', clientOrderIdOf(context.decisionId, 'close'), context.decisionId, reverses ? (wanted === 1 ? 'BUY' : 'SELL') : null);
+  const reverseTo = reverses ? (wanted === 1 ? 'BUY' : 'SELL') : null;
+  closeTrade(draft, book, oldest, 'policy', clientOrderIdOf(context.decisionId, 'close'), context.decisionId, reverseTo);
+  for (const trade of younger) {
+    if (!isBeingClosed(book, trade.tradeId, draft.now)) closeTrade(draft, book, trade, 'policy', closeOrderIdOf(context.decisionId, trade.tradeId), context.decisionId, reverseTo);
+  }
 }
 
 /** The second leg of a reversal: once the first has filled, on the state of now and through the guards afresh. */
@@ -221,26 +266,33 @@ function mayTryClosing(state: DeskState, book: Book, tradeId: string, now: Insta
 export function flattenWhatIsDue(draft: Draft): void {
   for (const [instrument, book] of draft.state.books) {
     if (!isMarketOpen(calendarFor(draft.state.settings.calendar, instrument), draft.now)) continue;
-    const trade = ourOpenTrade(draft.state, book);
-    if (trade === null || isBeingClosed(book, trade.tradeId, draft.now)) continue;
-    const cause = flattenCause(draft.state, book, trade, draft.now);
-    const clientOrderId = flattenOrderIdOf(draft.state.settings.accountId, trade.tradeId, floorMinute(draft.now));
-    if (cause === null || book.trading.orders.has(clientOrderId) || !mayTryClosing(draft.state, book, trade.tradeId, draft.now)) continue;
-    closeTrade(draft, book, trade, cause, clientOrderId, null, null);
+    for (const trade of ourOpenTrades(draft.state, book)) flattenIfDue(draft, book, trade);
   }
 }
 
-/** Closes of each of our trades what is above the position limit, and nothing of anybody else's. */
+function flattenIfDue(draft: Draft, book: Book, trade: OpenTrade): void {
+  if (isBeingClosed(book, trade.tradeId, draft.now)) return;
+  const cause = flattenCause(draft.state, book, trade, draft.now);
+  const clientOrderId = flattenOrderIdOf(draft.state.settings.accountId, trade.tradeId, floorMinute(draft.now));
+  if (cause === null || book.trading.orders.has(clientOrderId) || !mayTryClosing(draft.state, book, trade.tradeId, draft.now)) return;
+  closeTrade(draft, book, trade, cause, clientOrderId, null, null);
+}
+
+/** Closes of our trades, the youngest first, what is above an instrument's position limit, and nothing of anybody else's. */
 export function reduceToLimit(draft: Draft): void {
-  if (!isMarketOpen(draft.state.settings.calendar, draft.now)) return;
-  const limit = draft.state.settings.safety.positionUnitsMax;
-  for (const book of draft.state.books.values()) {
-    const trade = ourOpenTrade(draft.state, book);
-    if (trade === null || absolute(trade.units) <= limit || isBeingClosed(book, trade.tradeId, draft.now)) continue;
-    const clientOrderId = flattenOrderIdOf(draft.state.settings.accountId, trade.tradeId, floorMinute(draft.now));
-    if (book.trading.orders.has(clientOrderId) || !mayTryClosing(draft.state, book, trade.tradeId, draft.now)) continue;
-    const excess = subtract(trade.units, trade.units > 0n ? limit : negate(limit));
-    closeTrade(draft, book, trade, 'oversize', clientOrderId, null, null, excess);
+  const { settings } = draft.state;
+  for (const [instrument, book] of draft.state.books) {
+    if (!isMarketOpen(calendarFor(settings.calendar, instrument), draft.now)) continue;
+    const trades = ourOpenTrades(draft.state, book);
+    let excess = subtract(absolute(trades.reduce((sum, trade) => add(sum, trade.units), ZERO_UNITS)), settings.safety.positionUnitsMax);
+    for (const trade of trades.toReversed()) {
+      if (!(excess > 0n)) break;
+      const part = minimum(excess, absolute(trade.units));
+      excess = subtract(excess, part);
+      const clientOrderId = flattenOrderIdOf(settings.accountId, trade.tradeId, floorMinute(draft.now));
+      if (isBeingClosed(book, trade.tradeId, draft.now) || book.trading.orders.has(clientOrderId) || !mayTryClosing(draft.state, book, trade.tradeId, draft.now)) continue;
+      closeTrade(draft, book, trade, 'oversize', clientOrderId, null, null, trade.units > 0n ? part : negate(part));
+    }
   }
 }
 
@@ -258,14 +310,14 @@ export function lastLook(state: DeskState, clientOrderId: ClientOrderId, now: In
   if (stop !== undefined) return stop;
   const book = bookOfOrder(state, clientOrderId);
   const order = book?.trading.orders.get(clientOrderId);
-  if (order?.status !== 'intended') return { guard: 'intended', value: order?.status ?? 'unknown order', limit: 'intended' };
+  if (book === undefined || order?.status !== 'intended') return { guard: 'intended', value: order?.status ?? 'unknown order', limit: 'intended' };
   if (order.leg === 'close') {
     const open = order.tradeId !== null && state.ledger.openTrades.has(order.tradeId);
     return open ? null : { guard: 'stateMoved', value: `trade ${order.tradeId ?? ''} is closed`, limit: 'open' };
   }
   if (state.safety.mode !== 'ARMED') return { guard: 'mode', value: state.safety.mode, limit: 'ARMED' };
-  const newest = Math.max(state.ledger.lastTransactionId, state.live.brokerTransactionId);
-  if (newest !== order.watermark) return { guard: 'stateMoved', value: `broker at ${newest}`, limit: `decided at ${order.watermark}` };
+  const moved = movedLast(state, book);
+  if (!(moved <= order.watermark)) return { guard: 'stateMoved', value: `moved at ${moved}`, limit: `decided at ${order.watermark}` };
   if (!(now - order.intendedAt <= DECISION_AGE_MS_MAX)) return { guard: 'intentAge', value: `${now - order.intendedAt}`, limit: `${DECISION_AGE_MS_MAX}` };
   return null;
 }
@@ -306,6 +358,15 @@ export function recordExchange(draft: Draft, clientOrderId: ClientOrderId, reque
       draft.tell({ type: 'OrderRejected', data: { clientOrderId, reason: exchange.refusal.slice(0, 2_000), transactionId: null } }, telling);
     }
     if (status === 401 || status === 403) draft.halt('authentication', `the broker answered ${status}: ${exchange.refusal ?? ''}`);
+  }
+}
+
+/** An instrument that the broker will not trade is told of once. */
+export function alertOnRestrictions(draft: Draft, before: DeskState): void {
+  for (const [instrument, book] of draft.state.books) {
+    const { restriction } = book.trading;
+    if (restriction === null || restriction.reason === before.books.get(instrument)?.trading.restriction?.reason) continue;
+    draft.tell({ type: 'AlertRaised', data: { code: 'instrumentRestricted', severity: 'critical', detail: `${instrument}: ${restriction.reason}; nothing is opened, closes are asked again` } }, { causedBy: THE_ONE_BEFORE });
   }
 }
 

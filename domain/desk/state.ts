@@ -199,17 +199,12 @@ export function initialDesk(settings: DeskSettings): DeskState {
 
 // --- views ---
 
-/** Our open trades in an instrument, by the ledger, oldest first: more than one only after a fill that nobody ordered. */
+/** Our open trades in an instrument, by the ledger, oldest first. A slot holds one, unless its order filled in parts. */
 export const ourOpenTrades = (state: DeskState, book: Book): readonly OpenTrade[] =>
   [...state.ledger.openTrades.values()].filter((trade) => trade.instrument === book.settings.instrument.name && book.trading.ourTradeIds.has(trade.tradeId));
 
-/** Our open trade in an instrument, by the ledger; null when flat. One slot holds at most one trade. */
-export function ourOpenTrade(state: DeskState, book: Book): OpenTrade | null {
-  for (const trade of state.ledger.openTrades.values()) {
-    if (trade.instrument === book.settings.instrument.name && book.trading.ourTradeIds.has(trade.tradeId)) return trade;
-  }
-  return null;
-}
+/** The oldest of them; null when flat. */
+export const ourOpenTrade = (state: DeskState, book: Book): OpenTrade | null => ourOpenTrades(state, book)[0] ?? null;
 
 /** Units of a trade that we did not open do not count against our own limits' causes. */
 export const isForeign = (state: DeskState, trade: OpenTrade): boolean => state.foreignTradeIds.has(trade.tradeId);

@@ -2,7 +2,7 @@
  * The desk, whole: `step(state, input) → state, facts, effects`. No clock, no randomness, no I/O and no promise;
  * the same inputs give the same facts, live, in a replay and in a simulation.
  */
-import type { BrokerReadFailure } from '../broker.ts';
+import type { BrokerReadFailure, Quote } from '../broker.ts';
 import { decideCommand, decideRestart } from '../safety.ts';
 import { formatInstant } from '../time.ts';
 import { workingOrders } from '../trading.ts';
@@ -13,7 +13,7 @@ import { THE_ONE_BEFORE } from './inputs.ts';
 import { takeBaseline, takePage } from './ledger-sync.ts';
 import { breakerChanged, clockDisturbed, clockMeasured, noteAvailability, notePricing, pollLedger, unknownLineSeen, watchLedger, watchPrices } from './link.ts';
 import { swapModel, takeOver, takeVerdict, tellHealth } from './model.ts';
-import { doubtIntentsAfterCrash, flattenWhatIsDue, recordDispatchDenial, recordExchange } from './orders.ts';
+import { alertOnRestrictions, doubtIntentsAfterCrash, flattenWhatIsDue, recordDispatchDenial, recordExchange } from './orders.ts';
 import { takeQuote } from './quotes.ts';
 import { againFrom, readLedger, readLedgerAgain } from './reading.ts';
 import { completeReconciliation, reconcileForOperator, reconciliationIdOf, requestReconciliation, takePositions, takeSnapshot, takeSummary } from './reconcile.ts';
@@ -37,6 +37,7 @@ export function step(state: DeskState, input: Input): Step {
   take(draft, input);
   tellHealth(draft, state);
   haltOnRejections(draft, state);
+  if (draft.state.books !== state.books) alertOnRestrictions(draft, state);
   // A halt that flattens does so at once, whatever told of it.
   if (draft.state.safety !== state.safety && draft.state.safety.mode === 'HALTED' && draft.state.live.ledgerWhole) flattenWhatIsDue(draft);
   return { state: draft.state, emissions: draft.emissions, effects: draft.effects };
@@ -62,7 +63,7 @@ function take(draft: Draft, input: Input): void {
     case 'wake':
       return wake(draft, input.key);
     case 'quote':
-      return takeQuote(draft, input.quote);
+      return quoted(draft, input.quote);
     case 'feed':
       return feedChanged(draft, input);
     case 'breaker':
@@ -191,6 +192,13 @@ function wake(draft: Draft, key: string): void {
 }
 
 // --- streams ---
+
+function quoted(draft: Draft, quote: Quote): void {
+  const before = draft.state.live.quotes.get(quote.instrument);
+  takeQuote(draft, quote);
+  // What could not be closed while the instrument was halted is asked again as soon as it trades.
+  if (before?.tradeable === false && quote.tradeable && draft.state.live.ledgerWhole) flattenWhatIsDue(draft);
+}
 
 function feedChanged(draft: Draft, input: Extract<Input, { kind: 'feed' }>): void {
   const { connected } = draft.state.live;

@@ -96,7 +96,7 @@ export function replaceStop(draft: Draft, book: Book, trade: OpenTrade, transact
     },
   }, { ...tellingOf(book, clientOrderId), id: factId('StopReplacementIntended', clientOrderId), causedBy: THE_ONE_BEFORE });
   draft.tell({ type: 'AlertRaised', data: { code: 'stopLost', severity: 'critical', detail: `trade ${trade.tradeId} on ${instrument.name} was without its stop: it is put back` } }, { causedBy: THE_ONE_BEFORE });
-  draft.ask({ kind: 'dispatch', clientOrderId, request });
+  draft.ask({ kind: 'dispatch', clientOrderId, instrument: instrument.name, request });
   draft.ask({ kind: 'wake', key: 'resolve', at: plusMs(draft.now, SILENCE_MS_MAX) });
 }
 

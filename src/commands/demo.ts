@@ -13,16 +13,28 @@ import { SystemClock } from '../../adapters/clock/system.ts';
 import { DaemonNotRunningError, fetchStatus, sendCommand } from '../../adapters/control/client.ts';
 import { createOandaBroker } from '../../adapters/oanda/client.ts';
 import { loadConfig } from '../../config/load.ts';
+import type { Config } from '../../config/config.ts';
 import type { AccountSnapshot } from '../../domain/broker.ts';
 import { UsageError, sayJson, warn } from './common.ts';
 import { progressBar } from './progress.ts';
-import { demoReport, sayDemoReport } from './demo-report.ts';
+import type { BrokerPosition } from './demo-report.ts';
+import { demoReport, positionsSchema, sayDemoReport } from './demo-report.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const PROFILE = join(ROOT, 'config/profiles/demo.yaml');
 const MAIN = join(ROOT, 'src/main.ts');
-/** Thursday morning in London, so that a few thousand bars hold a weekend. */
-const DRAWN = { seed: '1', bars: '3000', from: '2026-01-08T08:00:00Z' };
+interface Profile {
+  readonly file: string;
+  /** Bars to draw of each instrument, and from when: so that they hold a weekend. */
+  readonly bars: string;
+  readonly from: string;
+}
+
+/** What a demo trades, by the name that `--profile` or RECKONER_DEMO gives. */
+const PROFILES: { readonly [name: string]: Profile } = {
+  one: { file: join(ROOT, 'config/profiles/demo.yaml'), bars: '3000', from: '2026-01-08T08:00:00Z' },
+  three: { file: join(ROOT, 'config/profiles/demo-three.yaml'), bars: '800', from: '2026-01-09T12:00:00Z' },
+};
+const SEED = '1';
 const START_MS_MAX = 60_000;
 const POLL_MS = 100;
 
@@ -33,18 +45,20 @@ interface BrokerAddress {
   readonly account: string;
 }
 
-/** The market of the demo: drawn, or the user's own file. */
-function marketArguments(environment: NodeJS.ProcessEnv): readonly string[] {
+/** The market of the demo: drawn, or the user's own files: one for the plain demo, NAME=FILE with commas for several instruments. */
+function marketArguments(environment: NodeJS.ProcessEnv, { instruments }: Config, drawn: Profile): readonly string[] {
   const bars = environment['RECKONER_BARS'];
-  if (bars === undefined) return ['--seed', DRAWN.seed, '--drawn-bars', DRAWN.bars, '--drawn-from', DRAWN.from];
-  const instrument = environment['RECKONER_INSTRUMENT'] ?? 'EUR_USD';
+  const names = instruments.map(({ name }) => name);
+  if (bars === undefined) return ['--instrument', names.join(','), '--seed', SEED, '--drawn-bars', drawn.bars, '--drawn-from', drawn.from];
+  const files = names.length === 1 ? [resolve(bars)] : bars.split(',').map((part) => part.replace(/^([^=]*=)?(.*)$/, (_whole, name: string | undefined, file: string) => `${name ?? ''}${resolve(file)}`));
   const spread = environment['RECKONER_SPREAD_PIPS'];
-  return ['--bars', resolve(bars), '--instrument', instrument, ...(spread === undefined ? [] : ['--spread-pips', spread])];
+  return ['--instrument', names.join(','), ...files.flatMap((file) => ['--bars', file]), ...(spread === undefined ? [] : ['--spread-pips', spread])];
 }
 
 /** The demo's own variables are no keys of the configuration; the children get the configuration's alone. */
 function childEnvironment(broker: BrokerAddress | null, tokenFile?: string): NodeJS.ProcessEnv {
-  const { RECKONER_BARS: _bars, RECKONER_INSTRUMENT: instrument, RECKONER_SPREAD_PIPS: _spread, ...rest } = process.env;
+  const { RECKONER_BARS: _bars, RECKONER_DEMO: _profile, RECKONER_INSTRUMENT: instrument, RECKONER_SPREAD_PIPS: _spread, ...others } = process.env;
+  const rest = instrument === undefined ? others : { ...others, RECKONER_INSTRUMENTS_0_NAME: instrument };
   if (broker === null) return rest;
   return {
     // The report is the demo's output; the daemon speaks up only when something is wrong.
@@ -53,7 +67,6 @@ function childEnvironment(broker: BrokerAddress | null, tokenFile?: string): Nod
     RECKONER_BROKER_REST_URL: broker.rest,
     RECKONER_BROKER_STREAM_URL: broker.stream,
     ...(tokenFile === undefined ? {} : { RECKONER_BROKER_TOKEN_FILE: tokenFile }),
-    ...(instrument === undefined ? {} : { RECKONER_INSTRUMENTS_0_NAME: instrument }),
   };
 }
 
@@ -118,6 +131,12 @@ async function brokerAccount(address: BrokerAddress): Promise<AccountSnapshot> {
   }
 }
 
+/** The account's positions as the broker lists them, flat ones included. */
+async function brokerPositions({ rest, token, account }: BrokerAddress): Promise<readonly BrokerPosition[]> {
+  const response = await fetch(`${rest}/v3/accounts/${account}/positions`, { headers: { authorization: `Bearer ${token}` } });
+  return positionsSchema.parse(await response.json()).positions;
+}
+
 /** Stands in a data directory that a demo has made: only such a one is ever emptied. */
 const MARK = 'made-by-demo';
 
@@ -137,10 +156,23 @@ async function prepareDirectory(dataDirectory: string, socketPath: string, token
   return tokenFile;
 }
 
-export async function demo(options: { readonly json: boolean }): Promise<number> {
-  const { config } = loadConfig({ file: PROFILE, environment: childEnvironment(null), baseDirectory: ROOT });
+export interface DemoOptions {
+  readonly json: boolean;
+  readonly profile: string | undefined;
+}
+
+function profileOf(options: DemoOptions): Profile {
+  const name = options.profile ?? process.env['RECKONER_DEMO'] ?? 'one';
+  const profile = Object.hasOwn(PROFILES, name) ? PROFILES[name] : undefined;
+  if (profile === undefined) throw new UsageError(`there is no demo profile "${name.slice(0, 40)}": use ${Object.keys(PROFILES).join(' or ')}`);
+  return profile;
+}
+
+export async function demo(options: DemoOptions): Promise<number> {
+  const profile = profileOf(options);
+  const { config } = loadConfig({ file: profile.file, environment: childEnvironment(null), baseDirectory: ROOT });
   const account = config.broker.accountId;
-  const broker = start(['broker', '--clock', 'lockstep', '--hold', '--account', account, ...marketArguments(process.env)], childEnvironment(null));
+  const broker = start(['broker', '--clock', 'lockstep', '--hold', '--account', account, ...marketArguments(process.env, config, profile)], childEnvironment(null));
   let daemon: ChildProcess | null = null;
   const stop = (): void => {
     daemon?.kill('SIGTERM');
@@ -152,18 +184,18 @@ export async function demo(options: { readonly json: boolean }): Promise<number>
     const address = await addressOf(broker);
     const tokenFile = await prepareDirectory(config.deployment.dataDirectory, config.control.socketPath, address.token);
     const link = new LockstepLink({ restUrl: address.rest, token: address.token });
-    daemon = start(['run', '--config', PROFILE], childEnvironment(address, tokenFile));
+    daemon = start(['run', '--config', profile.file], childEnvironment(address, tokenFile));
     await armWhenReady(config.control.socketPath, daemon);
     const startedAt = performance.now();
     await link.start();
     const exitCode = await follow(daemon, link);
     const tradedMs = Math.round(performance.now() - startedAt);
     const market = await link.status();
-    const report = await demoReport(config, await brokerAccount(address));
+    const report = await demoReport(config, await brokerAccount(address), await brokerPositions(address));
     await link.close();
     warn(`${market.barsDone} bars in ${(tradedMs / 1_000).toFixed(1)} s`);
     if (options.json) sayJson(report);
-    else sayDemoReport(report, relative(process.cwd(), PROFILE));
+    else sayDemoReport(report, relative(process.cwd(), profile.file));
     if (exitCode !== 0) warn(`the daemon ended with exit code ${exitCode}`);
     return exitCode !== 0 ? exitCode : report.agreed ? 0 : 1;
   } finally {

@@ -11,12 +11,15 @@ import { eventsOf } from '../daemon/recovery.ts';
  * @param progress told how many events are done.
  * @throws EventFormatError for an event that this build cannot read: a rebuild passes nothing over.
  */
-export async function rebuildStateHash(store: EventStore, untilPosition: number, progress: (done: number) => void): Promise<StateHash> {
+export async function rebuildReadModels(store: EventStore, untilPosition: number, progress: (done: number) => void): Promise<MemoryReadModels> {
   const rebuilt = new MemoryReadModels(ALL_PROJECTIONS);
   for await (const { recorded } of eventsOf(store)) {
     if (recorded.position > untilPosition) break;
     rebuilt.fold([recorded]);
     progress(recorded.position + 1);
   }
-  return stateHash(ALL_PROJECTIONS, rebuilt);
+  return rebuilt;
 }
+
+export const rebuildStateHash = async (store: EventStore, untilPosition: number, progress: (done: number) => void): Promise<StateHash> =>
+  stateHash(ALL_PROJECTIONS, await rebuildReadModels(store, untilPosition, progress));

@@ -22,13 +22,13 @@ export interface EffectParts {
 
 type Running = Exclude<Effect, { readonly kind: 'wake' | 'shutdown' }>;
 
-/** Lanes of the live daemon: a slow candle read must not hold up the ledger, nor the ledger an order. */
+/** Lanes of the live daemon: a slow candle read must not hold up the ledger, nor the ledger an order, nor an order another instrument's. */
 export function liveLaneOf(effect: Running): string {
   switch (effect.kind) {
     case 'read':
       return effect.read.what;
     case 'dispatch':
-      return effect.request.method === 'POST' ? 'open' : 'close';
+      return `${effect.request.method === 'POST' ? 'open' : 'close'} ${effect.instrument}`;
     // Between two decisions: after the one under way, before the next one.
     case 'adoptModel':
       return 'consult';

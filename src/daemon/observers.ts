@@ -67,7 +67,8 @@ function logEvent(logger: Logger, { event, correlationId, actor }: Emission): vo
     case 'OrderIntended':
       return logger.info({ ...line, clientOrderId: event.data.clientOrderId, leg: event.data.leg, cause: event.data.cause, units: event.data.units, instrument: event.data.instrument }, 'order intended');
     case 'OrderFilled':
-      return logger.info({ ...line, clientOrderId: event.data.clientOrderId, units: event.data.units, price: event.data.price, pl: event.data.pl, late: event.data.late }, 'order filled');
+    case 'OrderPartiallyFilled':
+      return logger.info({ ...line, clientOrderId: event.data.clientOrderId, units: event.data.units, price: event.data.price, pl: event.data.pl, late: event.data.late }, event.type === 'OrderFilled' ? 'order filled' : 'order filled in part');
     case 'OrderDenied':
       return logger.info({ ...line, guard: event.data.guard, leg: event.data.leg, instrument: event.data.instrument }, 'order denied');
     case 'OrderOutcomeUnknown':

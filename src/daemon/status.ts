@@ -1,15 +1,17 @@
 /** What the daemon says of itself: mode, positions, profit and how far each limit is away. */
 import type { Json } from '../../domain/canonical.ts';
 import { conditionsOf } from '../../domain/desk/conditions.ts';
-import { unsoundness } from '../../domain/desk/orders.ts';
-import { dayLossNow, unrealisedAtBars } from '../../domain/desk/marks.ts';
+import { exposureWith, realisedDayLoss } from '../../domain/desk/exposure.ts';
+import { restrictionOf, unsoundness } from '../../domain/desk/orders.ts';
+import { dayLossNow, equityNow, unrealisedAtBars } from '../../domain/desk/marks.ts';
 import type { Book, DeskState } from '../../domain/desk/state.ts';
 import { ourOpenTrade } from '../../domain/desk/state.ts';
 import { actionEntropyBits, holdShare } from '../../domain/health.ts';
 import { barEnd } from '../../domain/market.ts';
 import { netUnits } from '../../domain/ledger.ts';
-import { absolute, format, subtract } from '../../domain/money.ts';
-import type { Money, Pips } from '../../domain/money.ts';
+import type { Exposure } from '../../domain/exposure.ts';
+import { absolute, add, format, shareUp, subtract } from '../../domain/money.ts';
+import type { Money, Pips, Ratio } from '../../domain/money.ts';
 import { ordersLastDay, ordersLastHour } from '../../domain/safety.ts';
 import type { Instant } from '../../domain/time.ts';
 import { formatInstant } from '../../domain/time.ts';
@@ -22,6 +24,7 @@ export const readinessOf = (state: DeskState): { readonly ready: true } | { read
 export function statusOf(state: DeskState, now: Instant, bars: { readonly done: number; readonly total: number } | null): Json {
   const { safety, ledger, live, settings, run } = state;
   const readiness = readinessOf(state);
+  const exposure = exposureWith(state, now, null);
   return {
     version: 1,
     at: formatInstant(now),
@@ -48,19 +51,26 @@ export function statusOf(state: DeskState, now: Instant, bars: { readonly done: 
     unacknowledged: [...state.unacknowledged],
     worstLoss: format(settings.worstLoss),
     instruments: [...state.books.values()].map((book) => instrumentStatus(state, book, now)),
-    limits: limitsOf(state, now),
+    limits: limitsOf(state, now, exposure),
+    currencies: currenciesOf(exposure, settings.safety.currencyExposureMax),
     bars: bars === null ? null : { done: bars.done, total: bars.total },
   };
 }
 
-/** Each limit with what stands against it and what is left. */
-function limitsOf(state: DeskState, now: Instant): Json {
+/** Each limit of the account as a whole with what stands against it, orders in flight included, and what is left. */
+function limitsOf(state: DeskState, now: Instant, exposure: Exposure): Json {
   const { safety, settings } = state;
   const loss = dayLossNow(state);
-  const amount = <T extends Money | Pips>(limit: string, value: T, max: T): Json => ({ limit, value: format(value), max: format(max), distance: format(subtract(max, value)) });
+  const amount = <T extends Money | Pips | Ratio>(limit: string, value: T | null, max: T): Json =>
+    value === null ? { limit, value: 'no conversion', max: format(max), distance: null } : { limit, value: format(value), max: format(max), distance: format(subtract(max, value)) };
   const count = (limit: string, value: number, max: number): Json => ({ limit, value: String(value), max: String(max), distance: String(max - value) });
   const limits = settings.safety;
+  const equity = equityNow(state);
   return [
+    count('openTrades', exposure.trades, limits.openTradesMax),
+    amount('grossExposure', exposure.gross, limits.grossExposureMax),
+    amount('margin', exposure.margin === null || !(equity > 0n) ? null : shareUp(exposure.margin, equity), limits.marginShareMax),
+    amount('worstLoss', add(realisedDayLoss(state), exposure.stoppedOut), limits.dailyLossMoneyMax),
     amount('dailyLossMoney', loss.money, limits.dailyLossMoneyMax),
     amount('dailyLossPips', loss.pips, limits.dailyLossPipsMax),
     count('ordersPerHour', ordersLastHour(safety, now), limits.ordersPerHourMax),
@@ -68,6 +78,10 @@ function limitsOf(state: DeskState, now: Instant): Json {
     count('slippageStrikes', safety.slippageStrikes, limits.slippageStrikesMax),
   ];
 }
+
+/** What is held, or owed, of each currency at worst, against the limit that each of them has. */
+const currenciesOf = ({ currencies }: Exposure, max: Money): Json =>
+  currencies === null ? null : [...currencies].map(([currency, amount]) => ({ currency, exposure: format(amount), max: format(max), distance: format(subtract(max, amount)) }));
 
 function instrumentStatus(state: DeskState, book: Book, now: Instant): Json {
   const { instrument } = book.settings;
@@ -87,6 +101,7 @@ function instrumentStatus(state: DeskState, book: Book, now: Instant): Json {
     quote: quote === null ? null : { bid: format(quote.bid), ask: format(quote.ask), at: formatInstant(quote.at), tradeable: quote.tradeable, ageMs: quoteAgeMs, stale: !(quoteAgeMs !== null && quoteAgeMs <= state.settings.safety.quoteAgeMsMax) },
     lastBarEnd: lastBarStart === null ? null : formatInstant(barEnd(lastBarStart)),
     windowBars: `${book.market.midCloses.length} of ${state.settings.windowBars}`,
+    restriction: restrictionOf(book, now),
     decisions: book.trading.decisions,
     holdShare: holdShare(book.health, state.settings.health),
     actionEntropyBits: actionEntropyBits(book.health, state.settings.health),

@@ -27,6 +27,9 @@ policy:
   kind: hold
 `;
 
+/** The same with two instruments. */
+const TWO = MINIMAL.replace('policy:', '  - name: GBP_USD\n    stopLossPips: 60\n    spreadPipsP999: 7\npolicy:');
+
 let written = 0;
 const write = (text: string): string => {
   const file = join(directory, `case-${(written += 1)}.yaml`);
@@ -103,6 +106,14 @@ describe('rules between keys', () => {
     ['a stop within three spreads', MINIMAL.replace('30', '15.8'), /stopLossPips: 15\.8 is nearer than 3 times .*\(5\.3\); use at least 15\.9/],
     ['an order above the order limit', MINIMAL.replace('    stop', '    orderUnits: 2\n    stop'), /orderUnits: 2 is above safety\.maxOrderUnits \(1\)/],
     ['an order limit above the position limit', MINIMAL + 'safety:\n  maxOrderUnits: 3\n', /maxOrderUnits: 3 is above safety\.maxPositionUnits \(1\)/],
+    ['an order worth more than one may be', MINIMAL + 'safety:\n  orderNotionalMax: 1.6\n', /instruments\.0\.orderUnits: 1 units are worth up to 1\.61 at baseToHome 1\.61, above safety\.orderNotionalMax \(1\.6\)/],
+    ['an order worth more than everything together', MINIMAL + 'safety:\n  grossExposureMax: 1.6\n', /yaml:9:5 instruments\.0\.orderUnits: .* above safety\.grossExposureMax \(1\.6\)/],
+    ['an order worth more than a currency may be', MINIMAL + 'safety:\n  currencyExposureMax: 1.6\n', /orderUnits: .* above safety\.currencyExposureMax/],
+    ['limits that do not hold an order of every instrument', `${TWO}safety:\n  grossExposureMax: 3.72\n`, /yaml:17:21 safety\.grossExposureMax: 3\.72 does not hold one order of every instrument \(up to 3\.73\).*; raise it/],
+    ['a base currency of unknown worth', MINIMAL.replace('EUR_USD', 'ZAR_USD').replace('    stop', '    spreadPipsP999: 5\n    gapAllowancePips: 9\n    stop'), /safety\.orderNotionalMax: is required: nobody knows beforehand what ZAR is worth in USD; add it, or baseToHome/],
+    ['a base conversion where none happens', MINIMAL.replace('EUR_USD', 'USD_JPY').replace('    stop', '    spreadPipsP999: 5\n    baseToHome: 1.1\n    stop'), /baseToHome: must be 1: a unit of USD_JPY is one of the account's currency/],
+    ['a limit order that rests for minutes', MINIMAL + 'trading:\n  limitGoodForMs: 60001\n', /trading\.limitGoodForMs: must be at most 60000/],
+    ['an entry that is neither', MINIMAL + 'trading:\n  entry: stop\n', /trading\.entry: must be one of market, limit/],
     ['a stop that costs more than a trade may', MINIMAL + 'safety:\n  tradeLossMoney: 0.0129\n', /lose 0\.013 USD, above safety\.tradeLossMoney \(0\.0129\)/],
     ['a trade that may lose more than a day', MINIMAL + 'safety:\n  tradeLossMoney: 2\n', /tradeLossMoney: 2 is above safety\.dailyLossMoney \(1\)/],
     ['a pair whose spread nobody measured', MINIMAL.replace('EUR_USD', 'AUD_JPY'), /spreadPipsP999: is required: nobody has measured the spread of AUD_JPY/],
@@ -117,6 +128,24 @@ describe('rules between keys', () => {
     ['a socket path that no socket can have', MINIMAL + `control:\n  socketPath: /${'s'.repeat(107)}\n`, /socketPath: is longer than 107 bytes/],
   ])('refuse %s', (_name, text, message) => {
     expect(problemsOf(text)).toMatch(message);
+  });
+
+  test('the account’s limits follow from the positions that the instruments may hold, and are taken as given where they are given', () => {
+    const limits = (text: string) => {
+      const { orderNotionalMax, grossExposureMax, currencyExposureMax, openTradesMax, marginShareMax } = load(text).config.safety;
+      return [format(orderNotionalMax), format(grossExposureMax), format(currencyExposureMax), openTradesMax, format(marginShareMax)];
+    };
+    expect(limits(MINIMAL)).toEqual(['1.61', '1.61', '3.22', 1, '0.3']);
+    // A pound is 2.12 dollars at its dearest, a euro 1.61.
+    expect(limits(`${TWO}safety:\n  maxOrderUnits: 10\n  maxPositionUnits: 100\n  tradeLossMoney: 1\n`)).toEqual(['21.2', '373', '424', 2, '0.3']);
+    expect(limits(`${MINIMAL}safety:\n  orderNotionalMax: 2\n  grossExposureMax: 3\n  currencyExposureMax: 2.5\n  openTradesMax: 7\n  marginShareMax: 0.1\n`)).toEqual(['2', '3', '2.5', 7, '0.1']);
+    const rand = MINIMAL.replace('EUR_USD', 'ZAR_USD').replace('    stop', '    spreadPipsP999: 5\n    gapAllowancePips: 9\n    baseToHome: 0.2\n    stop');
+    expect(limits(rand)).toEqual(['0.2', '0.2', '0.4', 1, '0.3']);
+  });
+
+  test('a configuration of unknown base worth is enough where it states the limits itself', () => {
+    const text = `${MINIMAL.replace('EUR_USD', 'ZAR_USD').replace('    stop', '    spreadPipsP999: 5\n    gapAllowancePips: 9\n    stop')}safety:\n  orderNotionalMax: 1\n  grossExposureMax: 1\n  currencyExposureMax: 1\n`;
+    expect(load(text).config.instruments[0]).toMatchObject({ baseToHome: null });
   });
 
   test('the worst loss is the day’s limit plus every position stopped out with its gap', () => {

@@ -136,8 +136,10 @@ export class DeskHarness {
   }
 
   quote(): void {
-    const { bid, ask } = this.broker.pricesAt(this.now);
-    this.give({ kind: 'quote', quote: { instrument: EUR_USD, bid, ask, at: this.now, tradeable: this.broker.tradeable } });
+    for (const instrument of this.state.books.keys()) {
+      const { bid, ask } = this.broker.pricesAt(this.now, instrument);
+      this.give({ kind: 'quote', quote: { instrument, bid, ask, at: this.now, tradeable: this.broker.tradeable } });
+    }
   }
 
   /** The transaction stream speaks of the newest transaction. */
@@ -172,9 +174,9 @@ export class DeskHarness {
 
   // --- orders ---
 
-  /** Sends the oldest order that waits, after the last look, and brings back what the broker answers. */
-  send(fate: Fate, waitMs = 100): Dispatch {
-    const dispatch = this.dispatches.shift();
+  /** Sends the oldest order that waits (or another one of them), after the last look, and brings back what the broker answers. */
+  send(fate: Fate, waitMs = 100, index = 0): Dispatch {
+    const [dispatch] = this.dispatches.splice(index, 1);
     if (dispatch === undefined) throw new Error('no order waits to be sent');
     const denial = lastLook(this.state, dispatch.clientOrderId, this.now);
     if (denial !== null) {
@@ -269,7 +271,7 @@ export class DeskHarness {
       case 'transactions':
         return { what: 'transactions', page: this.broker.page(read.since) };
       case 'bars':
-        return { what: 'bars', bars: this.broker.bars(this.now, read.from, read.countMax) };
+        return { what: 'bars', bars: this.broker.bars(this.now, read.from, read.countMax, read.instrument) };
       case 'snapshot':
         return read.scope === 'full' ? { what: 'snapshot', snapshot: this.broker.snapshot() } : { what: 'summary', summary: this.broker.summary(), positions: this.broker.positions() };
       case 'baseline':

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Quote } from '../../domain/broker.ts';
 import { OANDA_CALENDAR } from '../../domain/calendar.ts';
+import type { Exposure } from '../../domain/exposure.ts';
 import type { OpeningFacts } from '../../domain/guards.ts';
 import { judgeOpening } from '../../domain/guards.ts';
-import { money, pips, price, units } from '../../domain/money.ts';
+import { money, pips, price, ratio, units } from '../../domain/money.ts';
 import { initialSafety } from '../../domain/safety.ts';
 import type { Safety } from '../../domain/safety.ts';
 import { DAY_MS, HOUR_MS, parseInstant, plusMs } from '../../domain/time.ts';
@@ -16,14 +17,19 @@ const ARMED: Safety = { ...initialSafety, mode: 'ARMED' };
 const quote = (change: Partial<Quote> = {}): Quote => ({ instrument: EUR_USD, bid: price('1.10000'), ask: price('1.10010'), at: NOW, tradeable: true, ...change });
 const orders = (...agoMs: readonly number[]): Safety => ({ ...ARMED, intendedAt: agoMs.map((ms) => plusMs(NOW, -ms)) });
 
+/** An order for 1,000 EUR_USD and nothing besides. */
+const EXPOSURE: Exposure = { trades: 1, gross: money('1100'), margin: money('22'), stoppedOut: money('6'), currencies: new Map([['EUR', money('1100')], ['USD', money('1100')]]) };
+
 /** Facts on which every guard passes. */
 const FINE: OpeningFacts = {
   now: NOW, safety: ARMED, limits: { ...LIMITS, ordersPerHourMax: 3, ordersPerDayMax: 4 }, calendar: OANDA_CALENDAR, blackout: { afterOpenMinutes: 10, beforeCloseMinutes: 15 }, fridayFlattenMinute: 16 * 60 + 30, pipLocation: -4,
-  orderUnits: units('1000'), positionUnits: units('0'), openingOrders: 0, quote: quote(), quoteDoubt: null, dayLossMoney: money('0'), dayLossPips: pips('0'), foreignTrades: 0, notReady: null,
-  unsound: null, decidedOnTransactionId: 7, brokerTransactionId: 7,
+  orderUnits: units('1000'), positionUnits: units('0'), openingOrders: 0, openingUnits: units('0'), orderNotional: money('1100'), exposure: EXPOSURE, equity: money('10000'), realisedDayLoss: money('0'), restriction: null,
+  quote: quote(), quoteDoubt: null, dayLossMoney: money('0'), dayLossPips: pips('0'), foreignTrades: 0, notReady: null,
+  unsound: null, decidedOnTransactionId: 7, movedAtTransactionId: 7,
 };
 
 const verdictOf = (guard: string, change: Partial<OpeningFacts>) => judgeOpening({ ...FINE, ...change }).verdicts.find((verdict) => verdict.guard === guard)!;
+const exposed = (change: Partial<Exposure>): Partial<OpeningFacts> => ({ exposure: { ...EXPOSURE, ...change } });
 const at = (text: string): { readonly now: Instant; readonly quote: Quote } => ({ now: parseInstant(text), quote: quote({ at: parseInstant(text) }) });
 
 describe('the guards of an opening order', () => {
@@ -31,7 +37,8 @@ describe('the guards of an opening order', () => {
     const { verdicts, deniedBy } = judgeOpening(FINE);
     expect(deniedBy).toBeNull();
     expect(verdicts.map(({ guard }) => guard)).toEqual([
-      'mode', 'ready', 'sound', 'foreignTrade', 'orderUnits', 'positionUnits', 'oneOpening', 'stateMoved', 'marketOpen', 'weekend', 'blackout', 'quoteAge', 'spread', 'outlier',
+      'mode', 'ready', 'sound', 'foreignTrade', 'orderUnits', 'positionUnits', 'oneOpening', 'openTrades', 'orderNotional', 'grossExposure', 'currencyExposure',
+      'margin', 'worstLoss', 'stateMoved', 'marketOpen', 'restriction', 'weekend', 'blackout', 'quoteAge', 'spread', 'outlier',
       'dailyLossMoney', 'dailyLossPips', 'ordersPerHour', 'ordersPerDay', 'slippageStrikes',
     ]);
     expect(verdicts.every(({ passed }) => passed)).toBe(true);
@@ -41,7 +48,7 @@ describe('the guards of an opening order', () => {
     const { verdicts, deniedBy } = judgeOpening({ ...FINE, quote: null, notReady: 'importing', dayLossMoney: money('99') });
     expect(deniedBy).toBe('ready');
     expect(verdicts.filter(({ passed }) => !passed).map(({ guard }) => guard)).toEqual(['ready', 'marketOpen', 'quoteAge', 'spread', 'dailyLossMoney']);
-    expect(verdicts).toHaveLength(19);
+    expect(verdicts).toHaveLength(26);
   });
 
   /** Each guard: the facts at its limit, and one step beyond. */
@@ -56,8 +63,18 @@ describe('the guards of an opening order', () => {
     ['orderUnits', { orderUnits: units('1000') }, { orderUnits: units('1000.0000000001') }],
     ['positionUnits', { orderUnits: units('400'), positionUnits: units('600') }, { orderUnits: units('400'), positionUnits: units('601') }],
     ['positionUnits', { orderUnits: units('-400'), positionUnits: units('-600') }, { orderUnits: units('-400'), positionUnits: units('-601') }],
+    ['positionUnits', { orderUnits: units('400'), positionUnits: units('300'), openingUnits: units('300') }, { orderUnits: units('400'), positionUnits: units('300'), openingUnits: units('301') }],
+    ['positionUnits', { orderUnits: units('-400'), positionUnits: units('600') }, { orderUnits: units('-400'), positionUnits: units('601') }],
     ['oneOpening', { openingOrders: 0 }, { openingOrders: 1 }],
-    ['stateMoved', {}, { brokerTransactionId: 8 }],
+    ['openTrades', exposed({ trades: 1 }), exposed({ trades: 2 })],
+    ['orderNotional', { orderNotional: money('2000') }, { orderNotional: money('2000.0000000001') }],
+    ['grossExposure', exposed({ gross: money('2000') }), exposed({ gross: money('2000.0000000001') })],
+    ['currencyExposure', exposed({ currencies: new Map([['EUR', money('1')], ['USD', money('4000')]]) }), exposed({ currencies: new Map([['EUR', money('4000.0000000001')], ['USD', money('1')]]) })],
+    ['margin', exposed({ margin: money('3000') }), exposed({ margin: money('3000.0000000001') })],
+    ['margin', { equity: money('22'), limits: { ...FINE.limits, marginShareMax: ratio('1') } }, { equity: money('21.9999'), limits: { ...FINE.limits, marginShareMax: ratio('1') } }],
+    ['worstLoss', { realisedDayLoss: money('14') }, { realisedDayLoss: money('14.0000000001') }],
+    ['restriction', {}, { restriction: 'INSTRUMENT_HALTED' }],
+    ['stateMoved', {}, { movedAtTransactionId: 8 }],
     ['marketOpen', at('2026-01-06T21:58:59.999Z'), at('2026-01-06T21:59:00Z')],
     ['marketOpen', at('2026-01-06T22:05:00Z'), at('2026-01-06T22:04:59.999Z')],
     ['marketOpen', {}, { quote: quote({ tradeable: false }) }],
@@ -82,9 +99,17 @@ describe('the guards of an opening order', () => {
 
   test.each<readonly [string, Partial<OpeningFacts>]>([
     ['foreignTrade', { foreignTrades: Number.NaN }],
+    ['openTrades', exposed({ trades: Number.NaN })],
+    ['orderNotional', { orderNotional: null }],
+    ['grossExposure', exposed({ gross: null })],
+    ['currencyExposure', exposed({ currencies: null })],
+    ['currencyExposure', exposed({ currencies: new Map() })],
+    ['margin', exposed({ margin: null })],
+    ['margin', { equity: money('0') }],
+    ['margin', { equity: money('-5') }],
     ['oneOpening', { openingOrders: Number.NaN }],
-    ['stateMoved', { brokerTransactionId: Number.NaN }],
-    ['stateMoved', { decidedOnTransactionId: Number.NaN, brokerTransactionId: Number.NaN }],
+    ['stateMoved', { movedAtTransactionId: Number.NaN }],
+    ['stateMoved', { decidedOnTransactionId: Number.NaN, movedAtTransactionId: Number.NaN }],
     ['quoteAge', { quote: quote({ at: Number.NaN as Instant }) }],
     ['quoteAge', { quote: null }],
     ['quoteAge', { limits: { ...LIMITS, quoteAgeMsMax: Number.NaN } }],
@@ -100,6 +125,10 @@ describe('the guards of an opening order', () => {
   test('say what they saw, what they allow and what is left, negative when it is exceeded', () => {
     expect(verdictOf('spread', {})).toEqual({ guard: 'spread', passed: true, value: '1', limit: '4', distance: '3' });
     expect(verdictOf('dailyLossMoney', { dayLossMoney: money('25') })).toEqual({ guard: 'dailyLossMoney', passed: false, value: '25', limit: '20', distance: '-5' });
+    expect(verdictOf('currencyExposure', {})).toEqual({ guard: 'currencyExposure', passed: true, value: 'EUR 1100', limit: '4000', distance: '2900' });
+    expect(verdictOf('margin', {})).toEqual({ guard: 'margin', passed: true, value: '0.0022', limit: '0.3', distance: '0.2978' });
+    expect(verdictOf('worstLoss', { realisedDayLoss: money('-3') })).toMatchObject({ value: '3', limit: '20', distance: '17' });
+    expect(verdictOf('grossExposure', exposed({ gross: null }))).toEqual({ guard: 'grossExposure', passed: false, value: 'no conversion', limit: '2000', distance: null });
     expect(verdictOf('quoteAge', { quote: null })).toEqual({ guard: 'quoteAge', passed: false, value: 'no quote', limit: '5000', distance: null });
     expect(verdictOf('outlier', { quoteDoubt: price('0.0125') }).value).toBe('0.0125 from the last believed price');
     expect(verdictOf('blackout', at('2026-01-01T21:58:00Z'))).toEqual({ guard: 'blackout', passed: false, value: 'a holiday', limit: 'none', distance: null });

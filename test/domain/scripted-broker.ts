@@ -1,22 +1,33 @@
 /**
  * A broker of few lines for scenarios: an append-only ledger that the scenario writes, the snapshot that follows
- * from it, and one bar for every open minute. It knows nothing of the desk and decides nothing by itself.
+ * from it, and one bar for every open minute of every instrument. It knows nothing of the desk and decides nothing by itself.
  */
 import type { AccountSnapshot, AccountSummary, Bar, BrokerTransaction, OrderRequest, PositionsSnapshot, SnapshotOrder, SnapshotTrade, TransactionsPage } from '../../domain/broker.ts';
 import type { Json } from '../../domain/canonical.ts';
 import { isMarketOpen, OANDA_CALENDAR } from '../../domain/calendar.ts';
+import type { InstrumentName } from '../../domain/instruments.ts';
 import { instrumentName } from '../../domain/instruments.ts';
-import { add, format, money, negate, price, priceTimesUnits, subtract, units, ZERO_MONEY } from '../../domain/money.ts';
+import { add, format, money, negate, price, priceTimesUnits, ratio, scaleBy, subtract, units, ZERO_MONEY } from '../../domain/money.ts';
 import type { Money, Price, Units } from '../../domain/money.ts';
 import { floorMinute, formatInstant, MINUTE_MS, plusMs } from '../../domain/time.ts';
 import type { Instant } from '../../domain/time.ts';
 
 export const ACCOUNT = '101-001-1-001';
 export const EUR_USD = instrumentName('EUR_USD');
+export const GBP_USD = instrumentName('GBP_USD');
+export const USD_JPY = instrumentName('USD_JPY');
+
+/** Beginning of every bid, spread, and dollars for one unit of the quote currency. */
+const QUOTED: { readonly [instrument: string]: { readonly bid: string; readonly spread: string; readonly toHome: string } } = {
+  EUR_USD: { bid: '1.1000', spread: '0.0001', toHome: '1' },
+  GBP_USD: { bid: '1.3000', spread: '0.0002', toHome: '1' },
+  USD_JPY: { bid: '150.00', spread: '0.012', toHome: '0.0066' },
+};
 
 type Body = { readonly [key: string]: Json };
 interface HeldTrade {
   readonly tradeId: string;
+  readonly instrument: InstrumentName;
   readonly units: Units;
   readonly initialUnits: Units;
   readonly price: Price;
@@ -26,9 +37,19 @@ interface HeldTrade {
 
 /** The order of a POST, as it was sent. */
 interface SentOrder {
+  readonly type: 'MARKET' | 'LIMIT';
+  readonly instrument: InstrumentName;
   readonly units: string;
   readonly clientExtensions: { readonly id: string; readonly tag: string };
   readonly tradeClientExtensions: { readonly id: string; readonly tag: string };
+}
+
+interface RequestedOrder {
+  readonly type: string;
+  readonly instrument: InstrumentName;
+  readonly units: string;
+  readonly clientExtensions?: { readonly id: string; readonly tag: string };
+  readonly tradeClose?: { readonly tradeID: string };
 }
 
 export class ScriptedBroker {
@@ -73,8 +94,13 @@ export class ScriptedBroker {
   /** Fills an opening order as it was sent; `filledUnits` and `filledAt` let it go wrong. Answers with the trade's id. */
   fillOpening(at: Instant, request: OrderRequest, filledUnits: string | null = null, filledAt: Price | null = null): string {
     const { order } = JSON.parse(request.body) as { readonly order: SentOrder };
-    const orderId = this.append(at, { type: 'MARKET_ORDER', instrument: EUR_USD, units: order.units, clientExtensions: { ...order.clientExtensions } });
-    return this.fillOf(at, orderId, filledUnits ?? order.units, filledAt, order.clientExtensions.id, order.clientExtensions.tag);
+    return this.fillOf(at, this.accept(at, request), filledUnits ?? order.units, filledAt, order.clientExtensions.id, order.clientExtensions.tag, order.instrument, `${order.type}_ORDER`);
+  }
+
+  /** Takes an opening order in, and no more yet. Answers with the order's id. */
+  accept(at: Instant, request: OrderRequest): string {
+    const { order } = JSON.parse(request.body) as { readonly order: SentOrder };
+    return this.append(at, { type: `${order.type}_ORDER`, instrument: order.instrument, units: order.units, clientExtensions: { ...order.clientExtensions } });
   }
 
   /** A trade that somebody else opens, without any client id. */
@@ -84,16 +110,16 @@ export class ScriptedBroker {
   }
 
   /** A second fill of an order that is already known, which no broker should ever send. */
-  fillOf(at: Instant, orderId: string, count: string, filledAt: Price | null, clientOrderId: string | null, tag: string | null): string {
-    const { bid, ask } = this.pricesAt(at);
+  fillOf(at: Instant, orderId: string, count: string, filledAt: Price | null, clientOrderId: string | null, tag: string | null, instrument = EUR_USD, reason = 'MARKET_ORDER'): string {
+    const { bid, ask } = this.pricesAt(at, instrument);
     const entry = filledAt ?? (units(count) > 0n ? ask : bid);
     const tradeId = String(this.lastTransactionId + 1);
     this.append(at, {
-      type: 'ORDER_FILL', orderID: orderId, instrument: EUR_USD, units: count, price: format(entry), pl: '0', financing: '0', reason: 'MARKET_ORDER',
+      type: 'ORDER_FILL', orderID: orderId, instrument, units: count, price: format(entry), pl: '0', financing: '0', reason,
       ...(clientOrderId === null ? {} : { clientOrderID: clientOrderId }),
       tradeOpened: { tradeID: tradeId, units: count, price: format(entry) },
     }, ZERO_MONEY);
-    this.trades.set(tradeId, { tradeId, units: units(count), initialUnits: units(count), price: entry, openedAt: at, stopId: null });
+    this.trades.set(tradeId, { tradeId, instrument, units: units(count), initialUnits: units(count), price: entry, openedAt: at, stopId: null });
     if (clientOrderId !== null) this.createStop(at, tradeId, this.stopPriceAt(tradeId, '0.005'), { reason: 'ON_FILL', ...(tag === null ? {} : { clientExtensions: { tag } }) });
     return tradeId;
   }
@@ -152,8 +178,26 @@ export class ScriptedBroker {
   fillClosing(at: Instant, request: OrderRequest): void {
     const tradeId = request.path.split('/').at(-2)!;
     const asked = (JSON.parse(request.body) as { readonly units: string }).units;
-    const orderId = this.append(at, { type: 'MARKET_ORDER', instrument: EUR_USD, units: format(negate(this.trades.get(tradeId)!.units)), tradeClose: { tradeID: tradeId, units: asked } });
+    const { instrument, units: held } = this.trades.get(tradeId)!;
+    const orderId = this.append(at, { type: 'MARKET_ORDER', instrument, units: format(negate(held)), tradeClose: { tradeID: tradeId, units: asked } });
     this.close(at, tradeId, orderId, 'MARKET_ORDER_TRADE_CLOSE', null, asked === 'ALL' ? null : asked);
+  }
+
+  /** Closes all that is held of the instrument that a position's close request names; `echoes` the client id that came with it. */
+  fillPositionClose(at: Instant, request: OrderRequest, echoes: boolean): void {
+    const instrument = request.path.split('/').at(-2) as InstrumentName;
+    const { longClientExtensions, shortClientExtensions } = JSON.parse(request.body) as { readonly longClientExtensions?: object; readonly shortClientExtensions?: object };
+    const held = [...this.trades.values()].filter((trade) => trade.instrument === instrument);
+    const count = format(negate(held.reduce((sum, trade) => add(sum, trade.units), units('0'))));
+    const orderId = this.append(at, { type: 'MARKET_ORDER', instrument, units: count, reason: 'POSITION_CLOSEOUT', ...(echoes ? { clientExtensions: { ...longClientExtensions, ...shortClientExtensions } } : {}) });
+    const { bid, ask } = this.pricesAt(at, instrument);
+    const parts = held.map((trade) => ({ tradeID: trade.tradeId, units: format(negate(trade.units)), price: format(trade.units > 0n ? bid : ask), realizedPL: '0' }));
+    this.append(at, { type: 'ORDER_FILL', orderID: orderId, instrument, units: count, pl: '0', financing: '0', reason: 'MARKET_ORDER_POSITION_CLOSEOUT', tradesClosed: parts }, ZERO_MONEY);
+    for (const trade of held) {
+      this.trades.delete(trade.tradeId);
+      this.pendingOrderIds.delete(trade.stopId!);
+      this.append(at, { type: 'ORDER_CANCEL', orderID: trade.stopId!, reason: 'LINKED_TRADE_CLOSED' });
+    }
   }
 
   /** The trade's protective stop fills. */
@@ -163,15 +207,15 @@ export class ScriptedBroker {
 
   private close(at: Instant, tradeId: string, orderId: string, reason: string, exit: Price | null, part: string | null = null): void {
     const trade = this.trades.get(tradeId)!;
-    const { bid, ask } = this.pricesAt(at);
+    const { bid, ask } = this.pricesAt(at, trade.instrument);
     const filledAt = exit ?? (trade.units > 0n ? bid : ask);
     const ended = part === null ? trade.units : trade.units > 0n ? units(part) : negate(units(part));
     const left = subtract(trade.units, ended);
-    const pl = priceTimesUnits(subtract(filledAt, trade.price), ended);
+    const pl = scaleBy(priceTimesUnits(subtract(filledAt, trade.price), ended), ratio(QUOTED[trade.instrument]!.toHome));
     const closed = format(negate(ended));
     const what = { tradeID: tradeId, units: closed, price: format(filledAt), realizedPL: format(pl) };
     this.append(at, {
-      type: 'ORDER_FILL', orderID: orderId, instrument: EUR_USD, units: closed, price: format(filledAt), pl: format(pl), financing: '0', reason,
+      type: 'ORDER_FILL', orderID: orderId, instrument: trade.instrument, units: closed, price: format(filledAt), pl: format(pl), financing: '0', reason,
       ...(left === 0n ? { tradesClosed: [what] } : { tradeReduced: what }),
     }, pl);
     if (left !== 0n) return void this.trades.set(tradeId, { ...trade, units: left });
@@ -183,14 +227,14 @@ export class ScriptedBroker {
 
   /** The order is accepted and then cancelled, as a market order whose price bound is missed. */
   cancel(at: Instant, request: OrderRequest, reason: string): void {
-    const { clientExtensions, ...what } = orderOf(request);
-    const orderId = this.append(at, { type: 'MARKET_ORDER', instrument: EUR_USD, ...what, ...(clientExtensions === undefined ? {} : { clientExtensions }) });
+    const { clientExtensions, ...what } = this.#orderOf(request);
+    const orderId = this.append(at, { ...what, ...(clientExtensions === undefined ? {} : { clientExtensions }) });
     this.append(at, { type: 'ORDER_CANCEL', orderID: orderId, reason, ...(clientExtensions === undefined ? {} : { clientOrderID: clientExtensions.id }) });
   }
 
   reject(at: Instant, request: OrderRequest, rejectReason: string): void {
-    const { clientExtensions, ...what } = orderOf(request);
-    this.append(at, { type: 'MARKET_ORDER_REJECT', instrument: EUR_USD, rejectReason, ...what, ...(clientExtensions === undefined ? {} : { clientExtensions }) });
+    const { clientExtensions, type, ...what } = this.#orderOf(request);
+    this.append(at, { type: `${type}_REJECT`, rejectReason, ...what, ...(clientExtensions === undefined ? {} : { clientExtensions }) });
   }
 
   // --- what it answers ---
@@ -208,7 +252,7 @@ export class ScriptedBroker {
 
   snapshot(): AccountSnapshot {
     const trades = [...this.trades.values()].map((trade): SnapshotTrade => ({
-      tradeId: trade.tradeId, instrument: EUR_USD, units: trade.units, initialUnits: trade.initialUnits, price: trade.price, openedAt: trade.openedAt, clientTradeId: null, stopLossOrderId: trade.stopId,
+      tradeId: trade.tradeId, instrument: trade.instrument, units: trade.units, initialUnits: trade.initialUnits, price: trade.price, openedAt: trade.openedAt, clientTradeId: null, stopLossOrderId: trade.stopId,
     }));
     const tradeOf = (orderId: string): string | null => [...this.trades.values()].find(({ stopId }) => stopId === orderId)?.tradeId ?? null;
     const pendingOrders = [...this.pendingOrderIds].map((orderId): SnapshotOrder => ({ orderId, type: 'STOP_LOSS', tradeId: tradeOf(orderId), price: this.stopPrices.get(orderId) ?? null, clientOrderId: null }));
@@ -222,46 +266,45 @@ export class ScriptedBroker {
   }
 
   positions(): PositionsSnapshot {
-    const held = [...this.trades.values()].reduce((sum, trade) => add(sum, trade.units), units('0'));
-    return { positions: [{ instrument: EUR_USD, units: held }], lastTransactionId: this.lastTransactionId };
+    const held = new Map<InstrumentName, Units>();
+    for (const { instrument, units: count } of this.trades.values()) held.set(instrument, add(held.get(instrument) ?? units('0'), count));
+    return { positions: [...held].map(([instrument, count]) => ({ instrument, units: count })), lastTransactionId: this.lastTransactionId };
   }
 
   /** Complete candles at `now` that start at or after `from` (null: the newest ones). */
-  bars(now: Instant, from: Instant | null, countMax: number): readonly Bar[] {
+  bars(now: Instant, from: Instant | null, countMax: number, instrument = EUR_USD): readonly Bar[] {
     const newest = plusMs(floorMinute(plusMs(now, -this.candleDelayMs)), -MINUTE_MS);
     const oldest = from ?? plusMs(newest, -(countMax - 1) * MINUTE_MS);
     const bars: Bar[] = [];
     for (let start = oldest; start <= newest && bars.length < countMax; start = plusMs(start, MINUTE_MS)) {
-      if (isMarketOpen(OANDA_CALENDAR, start) && !this.missingMinutes.has(start)) bars.push(this.barAt(start));
+      if (isMarketOpen(OANDA_CALENDAR, start) && !this.missingMinutes.has(start)) bars.push(this.barAt(start, instrument));
     }
     return bars;
   }
 
-  barAt(start: Instant): Bar {
-    const opening = this.pricesAt(start);
-    const closing = this.pricesAt(plusMs(start, MINUTE_MS));
+  barAt(start: Instant, instrument = EUR_USD): Bar {
+    const opening = this.pricesAt(start, instrument);
+    const closing = this.pricesAt(plusMs(start, MINUTE_MS), instrument);
     const side = (open: Price, close: Price) => ({ open, high: open > close ? open : close, low: open < close ? open : close, close });
-    return { instrument: EUR_USD, start, bid: side(opening.bid, closing.bid), ask: side(opening.ask, closing.ask), volume: 7 };
+    return { instrument, start, bid: side(opening.bid, closing.bid), ask: side(opening.ask, closing.ask), volume: 7 };
   }
 
-  /** A spread of one pip around a price that changes with the minute, unless the scenario sets it. */
-  pricesAt(at: Instant): { readonly bid: Price; readonly ask: Price } {
+  /** A spread of one or two pips around a price that changes with the minute, unless the scenario sets that of EUR_USD. */
+  pricesAt(at: Instant, instrument = EUR_USD): { readonly bid: Price; readonly ask: Price } {
     const minute = floorMinute(at);
-    const bid = price(this.bids.get(minute) ?? `1.1000${(minute / MINUTE_MS) % 10}`);
-    return { bid, ask: add(bid, price('0.0001')) };
+    const quoted = QUOTED[instrument]!;
+    const set = instrument === EUR_USD ? this.bids.get(minute) : undefined;
+    const bid = price(set ?? `${quoted.bid}${(minute / MINUTE_MS) % 10}`);
+    return { bid, ask: add(bid, price(quoted.spread)) };
+  }
+
+  /** What the broker's order transactions repeat of a request: its client id, or the trade that it closes. */
+  #orderOf(request: OrderRequest): RequestedOrder {
+    if (request.method === 'PUT') {
+      const tradeID = request.path.split('/').at(-2)!;
+      return { type: 'MARKET_ORDER', instrument: this.trades.get(tradeID)?.instrument ?? EUR_USD, units: '0', tradeClose: { tradeID } };
+    }
+    const { order } = JSON.parse(request.body) as { readonly order: SentOrder };
+    return { type: `${order.type}_ORDER`, instrument: order.instrument, units: order.units, clientExtensions: order.clientExtensions };
   }
 }
-
-interface RequestedOrder {
-  readonly units: string;
-  readonly clientExtensions?: { readonly id: string; readonly tag: string };
-  readonly tradeClose?: { readonly tradeID: string };
-}
-
-/** What the broker's order transactions repeat of a request: its client id, or the trade that it closes. */
-function orderOf(request: OrderRequest): RequestedOrder {
-  if (request.method === 'PUT') return { units: '0', tradeClose: { tradeID: request.path.split('/').at(-2)! } };
-  const { order } = JSON.parse(request.body) as { readonly order: SentOrder };
-  return { units: order.units, clientExtensions: order.clientExtensions };
-}
-

@@ -5,12 +5,17 @@ import type { RunFacts } from '../../domain/desk/inputs.ts';
 import { usualInstrument } from '../../domain/instruments.ts';
 import { GENESIS_HASH } from '../../domain/log.ts';
 import { money, pips, ratio, units } from '../../domain/money.ts';
-import type { DeskSettings, SafetyLimits } from '../../domain/settings.ts';
+import type { DeskSettings, InstrumentSettings, SafetyLimits } from '../../domain/settings.ts';
 import { ACCOUNT } from './scripted-broker.ts';
 
 export const LIMITS: SafetyLimits = {
   orderUnitsMax: units('1000'),
   positionUnitsMax: units('1000'),
+  orderNotionalMax: money('2000'),
+  grossExposureMax: money('2000'),
+  currencyExposureMax: money('4000'),
+  openTradesMax: 1,
+  marginShareMax: ratio('0.3'),
   quoteAgeMsMax: 5_000,
   spreadPipsMax: pips('4'),
   outlierRangesMax: ratio('10'),
@@ -30,14 +35,19 @@ export const LIMITS: SafetyLimits = {
   },
 };
 
+const trading1000 = (name: string, quoteToHome: string): InstrumentSettings => ({
+  instrument: usualInstrument(name), orderUnits: units('1000'), stopLossPips: pips('50'), gapAllowancePips: pips('10'), quoteToHome: ratio(quoteToHome),
+});
+
 export const SETTINGS: DeskSettings = {
   deployment: 'test',
   accountId: ACCOUNT,
   homeCurrency: 'USD',
-  instruments: [{ instrument: usualInstrument('EUR_USD'), orderUnits: units('1000'), stopLossPips: pips('50'), gapAllowancePips: pips('10'), quoteToHome: ratio('1') }],
+  instruments: [trading1000('EUR_USD', '1')],
   sizing: fixedSize,
   calendar: OANDA_CALENDAR,
   onOppositeSignal: 'close',
+  entry: { kind: 'market' },
   priceBoundPips: pips('5'),
   windowBars: 4,
   windowGapMinutesMax: 10,
@@ -56,6 +66,12 @@ export const SETTINGS: DeskSettings = {
   restart: { downMsMax: 300_000, crashesPerHourMax: 3 },
   worstLoss: money('26'),
 };
+
+/** Limits that three orders of 1,000 units just fit into. */
+export const ROOMY: SafetyLimits = { ...LIMITS, openTradesMax: 3, grossExposureMax: money('4000'), dailyLossMoneyMax: money('50') };
+
+/** Three pairs on one account: worth 1,100, 1,300 and 1,000 dollars, each stopped out for 6, 6 and 8.04. */
+export const THREE: Partial<DeskSettings> = { instruments: [trading1000('EUR_USD', '1'), trading1000('GBP_USD', '1'), trading1000('USD_JPY', '0.0134')], safety: ROOMY };
 
 export const RUN: RunFacts = {
   build: 'build-1', nodeVersion: 'v26.0.0', configHash: GENESIS_HASH, modelHash: GENESIS_HASH, modelLabel: 'scripted', policyName: 'scripted',

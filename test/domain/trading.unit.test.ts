@@ -9,7 +9,7 @@ import type { Order, Trading } from '../../domain/trading.ts';
 import { emptyTrading, evolveTrading, isWorking, observeTransaction, workingOrders } from '../../domain/trading.ts';
 
 const AT = parseInstant('2026-01-06T15:00:00Z');
-const RULES = { pipLocation: -4, lateFillBars: 1 };
+const RULES = { pipLocation: -4, lateFillBars: 1, haltedSince: null };
 const idOf = (name: string): ClientOrderId => `00000000-0000-4000-8000-${name.padStart(12, '0')}` as ClientOrderId;
 const A = idOf('a');
 
@@ -61,7 +61,7 @@ describe('the life of an order', () => {
     cancelled: { filled: 'filled' },
     rejected: { filled: 'filled' },
     denied: { filled: 'filled' },
-    abandoned: { accepted: 'accepted', filled: 'filled' },
+    abandoned: { accepted: 'accepted', filled: 'filled', cancelled: 'cancelled', rejected: 'rejected' },
   };
   const cases = Object.keys(HISTORIES).flatMap((status) => Object.keys(EVENTS).map((told) => [status as Order['status'], told as Told] as const));
 

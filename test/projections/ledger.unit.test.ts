@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Step } from './given.ts';
 import { given, transaction } from './given.ts';
 
 // An account of 1,000 USD that buys 3 at 1.10000 on Monday, sells 1 at 1.10100 (+0.0010), is charged financing
@@ -41,6 +42,29 @@ describe('read models of the ledger, from transaction bodies alone', () => {
     expect(rows('positions')).toEqual([{
       instrument: 'EUR_USD', net_units: '-3', realised_pl: '-0.001', fills: 3, last_price: '1.09900', last_fill_at: '2026-01-06T09:30:00.000000000Z', last_transaction_id: '9',
     }]);
+  });
+
+  test('the exposure of each currency is what open trades bought and owe, at the prices of their opening', () => {
+    expect(rows('exposures')).toEqual([
+      { currency: 'EUR', net_amount: '-3', open_trades: '{"9":["-3","1.099"]}', last_transaction_id: '9' },
+      { currency: 'USD', net_amount: '3.297', open_trades: '{"9":["-3","1.099"]}', last_transaction_id: '9' },
+    ]);
+    expect(given(...STORY.slice(0, 5))('exposures').map(({ currency, net_amount: net }) => `${String(currency)} ${String(net)}`)).toEqual(['EUR 2', 'USD -2.2']);
+  });
+
+  test('exposures add up over pairs, and are zero once everything is closed', () => {
+    const fill = (id: number, instrument: string, part: object) => transaction(id, { type: 'ORDER_FILL', time: '2026-01-06T12:00:00.000000000Z', orderID: '1', instrument, ...part });
+    const opened = [
+      fill(10, 'EUR_USD', { tradeOpened: { tradeID: '10', units: '1000', price: '1.10000' } }),
+      fill(11, 'EUR_JPY', { tradeOpened: { tradeID: '11', units: '500', price: '160.000' } }),
+      fill(12, 'USD_JPY', { tradeOpened: { tradeID: '12', units: '-2000', price: '150.000' } }),
+    ];
+    const nets = (...steps: readonly Step[]) => Object.fromEntries(given(...steps)('exposures').map(({ currency, net_amount: net }) => [String(currency), String(net)]));
+    expect(nets(...opened)).toEqual({ EUR: '1500', JPY: '220000', USD: '-3100' });
+    const part = (tradeID: string, units: string, price: string) => ({ tradesClosed: [{ tradeID, units, price }] });
+    const closed = [fill(13, 'EUR_USD', part('10', '-1000', '1.05')), fill(14, 'EUR_JPY', part('11', '-500', '170')), fill(15, 'USD_JPY', part('12', '2000', '140'))];
+    expect(nets(...opened, ...closed)).toEqual({ EUR: '0', JPY: '0', USD: '0' });
+    expect(nets(...opened, fill(16, 'EUR_USD', part('4', '-1', '1.2')))).toEqual({ EUR: '1500', JPY: '220000', USD: '-3100' });
   });
 
   test('a trade carries its own profit and financing from opening through reduction to close', () => {

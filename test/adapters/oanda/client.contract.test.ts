@@ -387,7 +387,7 @@ describe('reading', () => {
   });
 
   test('instruments that are no pairs are left out', async () => {
-    const shape = { pipLocation: -4, displayPrecision: 5, tradeUnitsPrecision: 0, minimumTradeSize: '1' };
+    const shape = { pipLocation: -4, displayPrecision: 5, tradeUnitsPrecision: 0, minimumTradeSize: '1', marginRate: '0.0333' };
     const { broker } = await serve((_request, response) => replyJson(response, 200, { instruments: [{ name: 'EUR_USD', ...shape }, { name: 'SPX500_USD', ...shape }] }));
     expect((await broker.instruments()).map(({ name, base, quote }) => [name, base, quote])).toEqual([['EUR_USD', 'EUR', 'USD']]);
   });
