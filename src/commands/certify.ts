@@ -30,9 +30,6 @@ import type { ConfigOption } from './common.ts';
 import { BUILD, load, say, sayJson, table, UsageError, warn } from './common.ts';
 import { confirmed } from './operate.ts';
 
-/** As many as the broker allows. */
-const CONNECTIONS_A_SECOND_MAX = 2;
-
 export interface CertifyOptions extends ConfigOption {
   readonly practice: boolean;
   readonly check?: string;
@@ -56,7 +53,7 @@ export async function certify(options: CertifyOptions): Promise<number> {
   const clock = new SystemClock();
   const { restUrl, streamUrl, accountId } = config.broker;
   const broker = createOandaBroker({ restUrl, streamUrl, accountId, token, clock });
-  const pool = createPool(brokerOrigins(restUrl, streamUrl).rest, new ConnectPacer(CONNECTIONS_A_SECOND_MAX, () => performance.now()));
+  const pool = createPool(brokerOrigins(restUrl, streamUrl).rest, new ConnectPacer(() => performance.now(), setTimeout));
   try {
     const instrument = await instrumentOf(broker, options.instrument ?? config.instruments[0]!.name);
     await refuseOccupied(broker);
