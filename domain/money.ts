@@ -97,6 +97,8 @@ export const shareUp = <T extends AnyScaled>(part: T, whole: T): Ratio => divide
 export const worthUp = (count: Units, unitWorth: Ratio): Money => divideUp(count * unitWorth, SCALE) as Money;
 /** A price as the factor that turns an amount of base currency into quote currency. */
 export const asFactor = (value: Price): Ratio => value as bigint as Ratio;
+/** Points of 10^-displayPrecision as a price: 138676 points of EUR_USD are 1.38676. */
+export const pointsToPrice = (points: number, displayPrecision: number): Price => (BigInt(points) * 10n ** BigInt(SCALE_DIGITS - displayPrecision)) as Price;
 /** The mean of two prices, rounded to the scale (exact for any price that a broker prints). */
 export const midPrice = (bid: Price, ask: Price): Price => divideRounded(bid + ask, 2n) as Price;
 /** A price distance in pips, for an instrument whose pip is 10^pipLocation. */

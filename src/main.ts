@@ -2,6 +2,8 @@
 /** The command line. Data on stdout, everything else on stderr; one exit code for each kind of failure. */
 import { Command, CommanderError, Option } from 'commander';
 import type { OperatorVerb } from '../adapters/control/protocol.ts';
+import { backtest } from './commands/backtest.ts';
+import type { BacktestOptions } from './commands/backtest.ts';
 import { BROKER_HELP, runBroker } from './commands/broker.ts';
 import type { BrokerCommand } from './commands/broker.ts';
 import { BUILD, DEFAULT_CONFIG_FILE, exitCodeOf, warn } from './commands/common.ts';
@@ -78,13 +80,16 @@ program.command('broker').summary('the local broker: an OANDA v20 server')
   .addHelpText('after', BROKER_HELP)
   .action((options: BrokerCommand) => act(() => runBroker(options))());
 
-program.command('certify').summary('ask a practice account what only an account can answer').addOption(configOption()).addOption(jsonOption())
-  .description('Makes experiments with orders of one unit on the configured practice account (or the local broker) and writes a signed certificate: what was expected, what was seen, every exchange.')
-  .option('--practice', 'let it trade the account', false).option('--yes', 'do not ask', false)
-  .option('--instrument <name>', 'the pair; the first configured one when left out').option('--only <ids>', 'some experiments, separated by commas')
-  .option('--out <file>', 'the certificate; in the data directory when left out').option('--key <file>', 'signing key; made when there is none')
-  .option('--check <file>', 'read a certificate and check its signature')
   .action((options: CertifyOptions) => act(() => certify(options))());
+
+program.command('backtest').summary('a policy on files of bars, as fast as the machine').addOption(jsonOption())
+  .description('Plays one-minute bars through the core that trades live and the engine of the local broker, in one process.')
+  .requiredOption('--bars <file>', 'CSV of one-minute bars (.gz too), or PAIR=FILE for each of several', repeated)
+  .option('--policy <policy>', 'hold, sma-cross:FAST,SLOW, random:SEED, or the directory of a model; the configured one when left out')
+  .option('-c, --config <file>', 'configuration; a profile for backtests when left out')
+  .option('--spread-pips <n>', 'spread around a file of mid prices').option('--trades <file>', 'write the trades as CSV')
+  .option('--log <directory>', 'keep the log there; in memory when left out').option('--no-hashing', 'a log in memory without its chain: faster')
+  .action((options: BacktestOptions) => act(() => backtest(options))());
 
 program.command('run').summary('run the daemon').addOption(configOption()).action((options: ConfigOption) => act(() => run(options))());
 

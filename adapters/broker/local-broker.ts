@@ -5,6 +5,7 @@ import { readBarsFile } from './bars/csv.ts';
 import { createMarketDrawers, drawMarkets } from './bars/offer.ts';
 import { ANCHOR_PATH, SECOND_PATH } from './bars/path.ts';
 import { BarSeries } from './bars/series.ts';
+import { InProcessMarket } from './in-process.ts';
 import { LockstepClock } from './clock/lockstep.ts';
 import { RealtimeClock } from './clock/realtime.ts';
 import type { EngineSettings } from './engine/settings.ts';
@@ -75,10 +76,15 @@ interface Running {
   readonly stop: () => void;
 }
 
-function startLockstep(options: LocalBrokerOptions, parts: Parts): Running {
+/** A market of files or drawn bars that moves in accelerated time, with nobody listening to it yet. */
+function lockstepVenue(options: LocalBrokerOptions, parts: Parts): Venue {
   const historyBars = options.historyBars ?? HISTORY_BARS_DEFAULT;
   const series = lockstepSeries(options, parts.instruments, parts.calendar, historyBars);
-  const venue = new Venue({ settings: parts.settings, series, startAt: startBehind(series, historyBars), path: ANCHOR_PATH });
+  return new Venue({ settings: parts.settings, series, startAt: startBehind(series, historyBars), path: ANCHOR_PATH });
+}
+
+function startLockstep(options: LocalBrokerOptions, parts: Parts): Running {
+  const venue = lockstepVenue(options, parts);
   const hub = new StreamHub(venue, { lockstep: true, consumersMax: 1, unreadBytesMax: options.unreadBytesMax ?? UNREAD_BYTES_MAX, windowMs: 0 });
   return { venue, hub, lockstep: new LockstepClock(venue, hub, options.hold ?? false), stop: () => {} };
 }
@@ -104,14 +110,7 @@ function startRealtime(options: LocalBrokerOptions, parts: Parts): Running {
   return { venue, hub, lockstep: null, stop: () => clock.close() };
 }
 
-/**
- * Starts the broker on the loopback interface and answers with its addresses and token.
- *
- * @throws BarsFileError for a bars file that cannot be read; InstrumentError for a name that is none; BrokerOptionError
- *   for options that contradict each other or leave nothing to play.
- */
-export async function startLocalBroker(options: LocalBrokerOptions): Promise<LocalBroker> {
-  if (options.rateLimits !== undefined && options.clock === 'lockstep') throw new BrokerOptionError('rateLimits: they count real seconds, and accelerated time has its own; leave them out in lockstep');
+function partsOf(options: LocalBrokerOptions): Parts {
   const instruments = offeredInstruments(options);
   const calendar: TradingCalendar = { ...(options.calendar ?? OANDA_CALENDAR), ...(options.alwaysOpen === true ? { alwaysOpen: true } : {}) };
   const settings = engineSettings({
@@ -121,8 +120,26 @@ export async function startLocalBroker(options: LocalBrokerOptions): Promise<Loc
     fixedConversions: nominalConversions(instruments, 'USD'),
     ...options.engine,
   });
+  return { settings, instruments, calendar };
+}
+
+/** The same market without a server, for whoever plays it in one process. @throws as `startLocalBroker` does. */
+export const openMarket = (options: Omit<LocalBrokerOptions, 'clock' | 'port'>): InProcessMarket => {
+  const lockstep: LocalBrokerOptions = { ...options, clock: 'lockstep', port: 0 };
+  return new InProcessMarket(lockstepVenue(lockstep, partsOf(lockstep)));
+};
+
+/**
+ * Starts the broker on the loopback interface and answers with its addresses and token.
+ *
+ * @throws BarsFileError for a bars file that cannot be read; InstrumentError for a name that is none; BrokerOptionError
+ *   for options that contradict each other or leave nothing to play.
+ */
+export async function startLocalBroker(options: LocalBrokerOptions): Promise<LocalBroker> {
+  if (options.rateLimits !== undefined && options.clock === 'lockstep') throw new BrokerOptionError('rateLimits: they count real seconds, and accelerated time has its own; leave them out in lockstep');
+  const parts = partsOf(options);
+  const { settings, instruments } = parts;
   const token = readToken(options.tokenFile);
-  const parts = { settings, instruments, calendar };
   const { venue, hub, lockstep, stop } = options.clock === 'lockstep' ? startLockstep(options, parts) : startRealtime(options, parts);
   const server = await startServer({
     venue,

@@ -42,21 +42,29 @@ async function listen(app: FastifyInstance, port: number): Promise<string> {
   return `http://${HOST}:${address.port}`;
 }
 
+/**
+ * The REST side, listening nowhere yet.
+ * @param awaitSettlement wait for the fill or cancel of a market order before answering: real time does, market time that
+ *   stands still until it is answered cannot.
+ */
+export function createRestApp(options: AppOptions, awaitSettlement: boolean): FastifyInstance {
+  const { venue } = options;
+  const rest = createApp(options);
+  addAccountRoutes(rest, venue);
+  addMarketRoutes(rest, venue);
+  // The engine ends an order that finds no price; a little later the answer is surely there.
+  addOrderRoutes(rest, venue, { awaitSettlement, settlementWaitMs: venue.engine.settings.marketOrderWaitMs + SECOND_MS });
+  return rest;
+}
+
 /** Starts both servers on the loopback interface. */
 export async function startServer(options: ServerOptions): Promise<BrokerServer> {
   const { venue, hub, token, lockstep } = options;
   const limit = options.rateLimits === null ? null : rateLimiter(options.rateLimits);
-  const app = (): FastifyInstance => createApp({ venue, token, limit, strangerStatus: options.strangerStatus });
-  const rest = app();
-  addAccountRoutes(rest, venue);
-  addMarketRoutes(rest, venue);
-  addOrderRoutes(rest, venue, {
-    awaitSettlement: lockstep === null,
-    // The engine ends an order that finds no price; a little later the answer is surely there.
-    settlementWaitMs: venue.engine.settings.marketOrderWaitMs + SECOND_MS,
-  });
+  const app: AppOptions = { venue, token, limit, strangerStatus: options.strangerStatus };
+  const rest = createRestApp(app, lockstep === null);
   if (lockstep !== null) addLockstepRoutes(rest, lockstep);
-  const stream = app();
+  const stream = createApp(app);
   addStreamRoutes(stream, venue, hub);
   const restAddress = await listen(rest, options.port);
   try {

@@ -291,7 +291,7 @@ type JudgedReply = Pick<Exchange, 'failure' | 'refusal'>;
  * A reply to an order is an answer (2xx with the ledger's position), a refusal (a 4xx that the broker itself gave) or
  * a failure: everything else, a 201 cut off in its body included, leaves open whether the order exists.
  */
-function judgeOrderReply(reply: HttpExchange): JudgedReply {
+export function judgeOrderReply(reply: HttpExchange): JudgedReply {
   const failure = (cause: NonNullable<Exchange['failure']>['cause'], detail: string): JudgedReply => ({ failure: { cause, detail }, refusal: null });
   if (reply.broken !== null) {
     const judged = failure(reply.broken.cause === 'untrusted' ? 'connection' : reply.broken.cause, reply.broken.detail);

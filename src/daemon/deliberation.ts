@@ -22,3 +22,13 @@ export async function deliberate(policy: Policy, evaluator: Evaluator | null, ob
     return { kind: 'failure', detail: error instanceof Error ? error.message : String(error) };
   }
 }
+
+/** Asks a policy that needs no networks. */
+export function deliberateAtOnce(policy: Policy, observation: Observation): PolicyOutcome {
+  try {
+    const next = policy.deliberate(observation).next();
+    return next.kind === 'evaluate' ? { kind: 'failure', detail: `policy ${policy.name} asks for a network and none is loaded` } : next;
+  } catch (error) {
+    return { kind: 'failure', detail: error instanceof Error ? error.message : String(error) };
+  }
+}

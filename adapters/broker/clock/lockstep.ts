@@ -2,19 +2,14 @@
  * Lockstep: market time moves only when the daemon says that it has finished with the present.
  *
  * An announcement names the time, the newest transaction and how many lines each stream has been sent; the daemon
- * consumes them, works to quiescence and acknowledges; time then jumps to the end of the next bar, the daemon's next
- * timer or the next broker event, whichever is first.
- *
- * With several instruments the next bar is the one that ends first, whosever it is; a hole is a time in which none of
- * them has a bar; bars are counted over all of them together.
+ * consumes them, works to quiescence and acknowledges; time then moves on as the timeline says.
  */
 import type { LineCount, StreamHub } from '../streams.ts';
-import type { Track, Venue } from '../venue.ts';
-import { MINUTE_MS, formatInstant, instantOf } from '../../../domain/time.ts';
+import type { Venue } from '../venue.ts';
+import { Timeline } from './timeline.ts';
+import { formatInstant } from '../../../domain/time.ts';
 import type { Instant } from '../../../domain/time.ts';
 
-/** A next bar further away than this makes a hole, in which timers are skipped. */
-const HOLE_MS = 10 * MINUTE_MS;
 const WAITERS_MAX = 16;
 
 export interface AdvanceRequest {
@@ -47,13 +42,10 @@ export class LockstepError extends Error {
   }
 }
 
-const earliest = (instants: readonly (Instant | null)[]): Instant | null =>
-  instants.reduce((first, each) => (first === null || (each !== null && each < first) ? each : first), null);
-
 export class LockstepClock {
   readonly #venue: Venue;
   readonly #hub: StreamHub;
-  readonly #historyBars: number;
+  readonly #timeline: Timeline;
   #tick = 0;
   #held: boolean;
   #waiting: (() => void)[] = [];
@@ -62,17 +54,17 @@ export class LockstepClock {
     this.#venue = venue;
     this.#hub = hub;
     this.#held = hold;
-    this.#historyBars = this.#sum(({ cursor }) => cursor.bar);
+    this.#timeline = new Timeline(venue);
   }
 
   status(): { readonly time: string; readonly tick: number; readonly barsTotal: number; readonly barsDone: number; readonly held: boolean; readonly done: boolean; readonly lastTransactionID: string } {
     return {
       time: formatInstant(this.#venue.now),
       tick: this.#tick,
-      barsTotal: this.#barsTotal(),
-      barsDone: this.#barsDone(),
+      barsTotal: this.#timeline.barsTotal,
+      barsDone: this.#timeline.barsDone,
       held: this.#held,
-      done: this.#nextBarEnd() === null,
+      done: this.#timeline.done,
       lastTransactionID: String(this.#venue.engine.lastTransactionId),
     };
   }
@@ -103,7 +95,7 @@ export class LockstepClock {
       });
     }
     if (gone.aborted) return null;
-    if (request.until !== null) this.#moveUntil(request.until);
+    if (request.until !== null) this.#timeline.moveUntil(request.until);
     else if (request.acknowledge !== 0) this.#moveOn(request);
     return this.#announce();
   }
@@ -116,17 +108,7 @@ export class LockstepClock {
     if (request.nextTimer !== null && request.nextTimer <= now) {
       throw new LockstepError(400, `nextTimer: ${formatInstant(request.nextTimer)} is not after the announced time ${formatInstant(now)}; fire due timers before acknowledging`);
     }
-    const barEnd = this.#nextBarEnd();
-    if (barEnd === null) return;
-    const holeEnd = this.#holeEnd();
-    const timerFirst = request.nextTimer !== null && request.nextTimer < barEnd ? request.nextTimer : barEnd;
-    this.#venue.playTo(holeEnd ?? timerFirst, true);
-  }
-
-  #moveUntil(until: Instant): void {
-    const last = instantOf(Math.max(...this.#each(({ series }) => series.end(series.count - 1))));
-    const target = until < last ? until : last;
-    if (target > this.#venue.now) this.#venue.playTo(target, false);
+    this.#timeline.moveOn(request.nextTimer);
   }
 
   #announce(): Announcement {
@@ -137,46 +119,9 @@ export class LockstepClock {
       time: formatInstant(this.#venue.now),
       lastTransactionID: String(this.#venue.engine.lastTransactionId),
       lines: { pricing: this.#hub.lineCount('pricing'), transactions: this.#hub.lineCount('transactions') },
-      barsDone: this.#barsDone(),
-      barsTotal: this.#barsTotal(),
-      done: this.#nextBarEnd() === null,
+      barsDone: this.#timeline.barsDone,
+      barsTotal: this.#timeline.barsTotal,
+      done: this.#timeline.done,
     };
-  }
-
-  #each<Result>(read: (track: Track) => Result): Result[] {
-    return [...this.#venue.tracks.values()].map(read);
-  }
-
-  #sum(count: (track: Track) => number): number {
-    return this.#each(count).reduce((sum, each) => sum + each, 0);
-  }
-
-  /** Is the newest bar whose points have all been played still running? */
-  #playedBarRuns({ cursor, series }: Track): boolean {
-    return cursor.bar > 0 && series.end(cursor.bar - 1) > this.#venue.now;
-  }
-
-  /** The end of the bar that completes next, or null when all are complete. */
-  #nextBarEnd(): Instant | null {
-    return earliest(this.#each((track) => {
-      const { cursor, series } = track;
-      if (this.#playedBarRuns(track)) return series.end(cursor.bar - 1);
-      return cursor.bar < series.count ? series.end(cursor.bar) : null;
-    }));
-  }
-
-  /** The start of the next bar when it lies beyond a hole, else null. */
-  #holeEnd(): Instant | null {
-    if (this.#each((track) => this.#playedBarRuns(track)).includes(true)) return null;
-    const start = earliest(this.#each(({ cursor, series }) => (cursor.bar < series.count ? series.start(cursor.bar) : null)));
-    return start !== null && start - this.#venue.now > HOLE_MS ? start : null;
-  }
-
-  #barsDone(): number {
-    return this.#sum((track) => track.cursor.bar - (this.#playedBarRuns(track) ? 1 : 0)) - this.#historyBars;
-  }
-
-  #barsTotal(): number {
-    return this.#sum(({ series }) => series.count) - this.#historyBars;
   }
 }

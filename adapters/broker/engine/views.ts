@@ -104,12 +104,15 @@ export function instrumentBody(engine: Engine, market: Market): Body {
   };
 }
 
+/** What a price says of its market. */
+export const isMarketTradeable = (engine: Engine, market: Market, at: Instant): boolean => isMarketOpen(engine.settings.calendar, at) && market.status !== 'HALTED';
+
 /** A ClientPrice; null while the instrument has no price yet. */
 export function priceBody(engine: Engine, market: Market, at: Instant): Body | null {
   if (market.quote === null) return null;
   const precision = market.settings.instrument.displayPrecision;
   const side = (buying: boolean): Json => levelsOf(market, buying).map((level) => ({ price: printPoints(level.points, precision), liquidity: level.units.toNumber() }));
-  const tradeable = isMarketOpen(engine.settings.calendar, at) && market.status !== 'HALTED';
+  const tradeable = isMarketTradeable(engine, market, at);
   return {
     type: 'PRICE',
     time: formatInstant(market.quote.at),

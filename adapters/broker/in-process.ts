@@ -1,0 +1,48 @@
+/**
+ * The local broker without sockets: the venue, the rule by which its time moves, and the server's own answers.
+ *
+ * What is asked for at every bar is read from the venue directly; everything else goes through the routes that serve
+ * HTTP, so that an order is answered in one process as it is over the wire.
+ */
+import { randomBytes } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import { Timeline } from './clock/timeline.ts';
+import { createRestApp } from './server.ts';
+import type { Venue } from './venue.ts';
+
+export interface InProcessReply {
+  readonly status: number;
+  readonly requestId: string | null;
+  readonly body: string;
+}
+
+export class InProcessMarket {
+  readonly venue: Venue;
+  readonly timeline: Timeline;
+  readonly #app: FastifyInstance;
+  readonly #authorization: string;
+
+  constructor(venue: Venue) {
+    const token = randomBytes(24).toString('hex');
+    this.venue = venue;
+    this.timeline = new Timeline(venue);
+    this.#app = createRestApp(venue, token, false);
+    this.#authorization = `Bearer ${token}`;
+  }
+
+  /** @param path below `/v3`. */
+  async request(method: 'GET' | 'POST' | 'PUT', path: string, body: string | null): Promise<InProcessReply> {
+    const reply = await this.#app.inject({
+      method,
+      url: `/v3${path}`,
+      headers: { authorization: this.#authorization, ...(body === null ? {} : { 'content-type': 'application/json' }) },
+      ...(body === null ? {} : { payload: body }),
+    });
+    const requestId = reply.headers['requestid'];
+    return { status: reply.statusCode, requestId: typeof requestId === 'string' ? requestId : null, body: reply.body };
+  }
+
+  async close(): Promise<void> {
+    await this.#app.close();
+  }
+}
