@@ -15,7 +15,8 @@ import { BUILD, csv, say, sayJson, UsageError, warn } from './common.ts';
 import { progressBar } from './progress.ts';
 
 const PROFILE = resolve(import.meta.dirname, '../../config/profiles/backtest.yaml');
-/** Bars behind the first one that is traded, beyond what the policy's window needs. */
+/** Bars behind the first one that is traded: as many as the demo keeps, more for a longer window. */
+const HISTORY_BARS_MIN = 300;
 const HISTORY_MARGIN_BARS = 44;
 
 export interface BacktestOptions {
@@ -79,7 +80,7 @@ export async function backtest(options: BacktestOptions): Promise<number> {
   const { policy, evaluator, trained } = loading;
   const files = barsFiles(options.bars, config);
   const market = openMarket({
-    instruments: Object.keys(files), barsFiles: files, account: config.broker.accountId, calendar: config.calendar, historyBars: policy.windowBars + HISTORY_MARGIN_BARS,
+    instruments: Object.keys(files), barsFiles: files, account: config.broker.accountId, calendar: config.calendar, historyBars: Math.max(HISTORY_BARS_MIN, policy.windowBars + HISTORY_MARGIN_BARS),
     ...(spreadPips === undefined ? {} : { spreadPips }),
   });
   const store = openLog(options, config);
