@@ -80,6 +80,12 @@ program.command('broker').summary('the local broker: an OANDA v20 server')
   .addHelpText('after', BROKER_HELP)
   .action((options: BrokerCommand) => act(() => runBroker(options))());
 
+program.command('certify').summary('ask a practice account what only an account can answer').addOption(configOption()).addOption(jsonOption())
+  .description('Makes experiments with orders of one unit on the configured practice account (or the local broker) and writes a signed certificate: what was expected, what was seen, every exchange.')
+  .option('--practice', 'let it trade the account', false).option('--yes', 'do not ask', false)
+  .option('--instrument <name>', 'the pair; the first configured one when left out').option('--only <ids>', 'some experiments, separated by commas')
+  .option('--out <file>', 'the certificate; in the data directory when left out').option('--key <file>', 'signing key; made when there is none')
+  .option('--check <file>', 'read a certificate and check its signature')
   .action((options: CertifyOptions) => act(() => certify(options))());
 
 program.command('backtest').summary('a policy on files of bars, as fast as the machine').addOption(jsonOption())

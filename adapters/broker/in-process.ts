@@ -26,7 +26,7 @@ export class InProcessMarket {
     const token = randomBytes(24).toString('hex');
     this.venue = venue;
     this.timeline = new Timeline(venue);
-    this.#app = createRestApp(venue, token, false);
+    this.#app = createRestApp({ venue, token, limit: null, strangerStatus: 403 }, false);
     this.#authorization = `Bearer ${token}`;
   }
 

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { LockstepClock } from './clock/lockstep.ts';
 import { addAccountRoutes } from './http/account-routes.ts';
 import { createApp } from './http/app.ts';
+import type { AppOptions } from './http/app.ts';
 import type { RateLimits } from './http/limits.ts';
 import { rateLimiter } from './http/limits.ts';
 import { addLockstepRoutes } from './http/lockstep-routes.ts';

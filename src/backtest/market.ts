@@ -4,7 +4,7 @@ import { ANCHOR_PATH } from '../../adapters/broker/bars/path.ts';
 import type { PointOhlc } from '../../adapters/broker/bars/series.ts';
 import { isMarketTradeable } from '../../adapters/broker/engine/views.ts';
 import { judgeOrderReply } from '../../adapters/oanda/client.ts';
-import { decodeAccount, decodeInstruments, decodePositions, decodeTransactions } from '../../adapters/oanda/wire.ts';
+import { decodeAccount, decodeInstruments, decodePositions, decodeSummary, decodeTransactions } from '../../adapters/oanda/wire.ts';
 import type { Bar, Exchange, Ohlc, OrderRequest, Quote } from '../../domain/broker.ts';
 import type { Answer, Read } from '../../domain/desk/inputs.ts';
 import type { Instrument, InstrumentName } from '../../domain/instruments.ts';
@@ -50,9 +50,10 @@ export class BacktestMarket {
   quoteOf(instrument: InstrumentName): Quote | null {
     const precision = this.#precision.get(instrument);
     const { engine, now } = this.#market.venue;
-    const quote = engine.book.markets.get(instrument)?.quote ?? null;
-    if (precision === undefined || quote === null) return null;
-    return { instrument, bid: pointsToPrice(quote.bid, precision), ask: pointsToPrice(quote.ask, precision), at: quote.at, tradeable: isMarketTradeable(engine, now) };
+    const market = engine.book.markets.get(instrument);
+    const quote = market?.quote ?? null;
+    if (precision === undefined || market === undefined || quote === null) return null;
+    return { instrument, bid: pointsToPrice(quote.bid, precision), ask: pointsToPrice(quote.ask, precision), at: quote.at, tradeable: isMarketTradeable(engine, market, now) };
   }
 
   async instruments(): Promise<readonly Instrument[]> {
@@ -69,7 +70,10 @@ export class BacktestMarket {
       case 'transactions':
         return { what: 'transactions', page: decodeTransactions(await this.#get(`/transactions/sinceid?id=${read.since}`), this.#accountId, read.since) };
       case 'snapshot':
-        return { what: 'snapshot', snapshot: decodeAccount(await this.#get(''), this.#accountId) };
+        if (read.scope === 'full') return { what: 'snapshot', snapshot: decodeAccount(await this.#get('')) };
+        return { what: 'summary', summary: decodeSummary(await this.#get('/summary')), positions: decodePositions(await this.#get('/openPositions')) };
+      case 'baseline':
+        return { what: 'baseline', snapshot: decodeAccount(await this.#get('')) };
       case 'positions':
         return { what: 'positions', snapshot: decodePositions(await this.#get('/openPositions')) };
     }
@@ -78,7 +82,7 @@ export class BacktestMarket {
   async send(request: OrderRequest): Promise<Exchange> {
     const at = this.#market.venue.now;
     const { status, requestId, body } = await this.#market.request(request.method, request.path, request.body);
-    const judged = judgeOrderReply({ status, requestId, contentType: 'application/json', contentEncoding: null, bytes: Buffer.from(body, 'utf8'), broken: null });
+    const judged = judgeOrderReply({ status, requestId, contentType: 'application/json', contentEncoding: null, date: null, retryAfter: null, bytes: Buffer.from(body, 'utf8'), broken: null });
     return { sentAt: at, answeredAt: at, status, requestId, body, bodyTruncated: false, ...judged };
   }
 
@@ -90,7 +94,7 @@ export class BacktestMarket {
 
   /** Complete bars: those from a time on, or the newest ones. */
   #bars({ instrument, from, countMax }: Extract<Read, { readonly what: 'bars' }>): readonly Bar[] {
-    const { series, cursor } = this.#market.venue.track(instrument);
+    const { series, cursor } = this.#market.venue.tracks.get(instrument)!;
     const precision = this.#precision.get(instrument)!;
     const { now } = this.#market.venue;
     const complete = cursor.bar > 0 && series.end(cursor.bar - 1) > now ? cursor.bar - 1 : cursor.bar;

@@ -74,7 +74,7 @@ function checkAccount(request: FastifyRequest, accountId: string, strangerStatus
   throw new HttpError(strangerStatus, strangerStatus === 403 ? 'The provided request was forbidden.' : 'The account ID specified does not exist');
 }
 
-interface AppOptions {
+export interface AppOptions {
   readonly venue: Venue;
   readonly token: string;
   /** Answers to another account's id: 403 by the broker's site, 404 by its Swagger file. */
