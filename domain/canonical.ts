@@ -21,10 +21,10 @@ export function canonicalJson(value: Json, depth = 0): string {
   }
   if (Array.isArray(value)) return `[${value.map((item: Json) => canonicalJson(item, depth + 1)).join(',')}]`;
   const object = value as { readonly [key: string]: Json | undefined };
-  const parts: string[] = [];
+  let text = '';
   for (const key of Object.keys(object).sort()) {
     const item = object[key];
-    if (item !== undefined) parts.push(`${JSON.stringify(key)}:${canonicalJson(item, depth + 1)}`);
+    if (item !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(item, depth + 1)}`;
   }
-  return `{${parts.join(',')}}`;
+  return `{${text}}`;
 }

@@ -22,9 +22,9 @@ import { evolveTouched, untouched } from './touched.ts';
 
 // --- what the fold reads of a body; everything else is kept verbatim in the event ---
 
-const extensions = z.looseObject({ id: z.string().optional(), tag: z.string().optional() });
-const tradePart = z.looseObject({ tradeID: z.string(), units: z.string(), price: z.string().optional(), realizedPL: z.string().optional(), financing: z.string().optional() });
-const bodySchema = z.looseObject({
+const extensions = z.object({ id: z.string().optional(), tag: z.string().optional() });
+const tradePart = z.object({ tradeID: z.string(), units: z.string(), price: z.string().optional(), realizedPL: z.string().optional(), financing: z.string().optional() });
+const bodySchema = z.object({
   id: z.string(),
   type: z.string(),
   time: z.string(),
@@ -45,30 +45,31 @@ const bodySchema = z.looseObject({
   clientOrderID: z.string().optional(),
   tradeID: z.string().optional(),
   replacedByOrderID: z.string().optional(),
-  tradeClose: z.looseObject({ tradeID: z.string() }).optional(),
+  tradeClose: z.object({ tradeID: z.string() }).optional(),
   clientExtensions: extensions.optional(),
   tradeOpened: tradePart.optional(),
   tradesClosed: z.array(tradePart).optional(),
   tradeReduced: tradePart.optional(),
 });
 /** The fields of a transaction that Reckoner acts on. */
-export type TransactionBody = z.infer<typeof bodySchema>;
+export type TransactionBody = z.infer<typeof bodySchema> & { readonly [field: string]: unknown };
 
 /** Raised for a transaction body that cannot be folded. Names the transaction and the field. */
 export class LedgerError extends Error {
   override readonly name = 'LedgerError';
 }
 
-/** Each fold and each read model asks for the same body's fields; bodies are never changed. */
-const readBodies = new WeakMap<object, TransactionBody>();
+/** The body that was read last: each fold and each read model asks for the same one in turn, and bodies are never changed. */
+let lastRead: { readonly body: unknown; readonly read: TransactionBody } | null = null;
 
 export function readBody(transactionId: string, body: unknown): TransactionBody {
-  const known = typeof body === 'object' && body !== null ? readBodies.get(body) : undefined;
-  if (known !== undefined) return known;
+  if (lastRead !== null && lastRead.body === body) return lastRead.read;
   const result = bodySchema.safeParse(body);
   if (!result.success) throw new LedgerError(`transaction ${transactionId}: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`);
-  readBodies.set(body as object, result.data);
-  return result.data;
+  // A schema that lets unknown fields through itself reads several times as slowly.
+  const read = { ...(body as object), ...result.data };
+  lastRead = { body, read };
+  return read;
 }
 
 // --- state ---
@@ -120,8 +121,8 @@ export interface Ledger {
   readonly unexplained: readonly UnexplainedBalance[];
   /** Highest epoch in any of our order tags. */
   readonly epochMax: number;
-  /** The newest bodies, to hold against the same ones when they are read again; the last one is `lastTransactionId`'s. */
-  readonly recentBodies: readonly RecordedBody[];
+  /** The newest bodies, to hold against the same ones when they are read again; the first is `lastTransactionId`'s. */
+  readonly recentBodies: RecentBodies;
   /** Pips realised, each trade weighted by the share of it that was closed; by instrument. */
   readonly realisedByInstrument: ReadonlyMap<InstrumentName, Price>;
   /** Which instrument was last touched by which transaction. */
@@ -129,6 +130,17 @@ export interface Ledger {
 }
 
 type RecordedBody = DataOf<'BrokerTransactionRecorded'>['body'];
+/** Newest first; shared between the ledgers of two transactions, so that keeping them costs nothing. */
+interface BodyList {
+  readonly body: RecordedBody;
+  readonly length: number;
+  readonly before: BodyList | null;
+}
+/** `older` is let go when `newer` has grown to its length. */
+interface RecentBodies {
+  readonly newer: BodyList | null;
+  readonly older: BodyList | null;
+}
 
 export const emptyLedger: Ledger = {
   lastTransactionId: 0,
@@ -143,7 +155,7 @@ export const emptyLedger: Ledger = {
   pendingOrders: new Map(),
   unexplained: [],
   epochMax: 0,
-  recentBodies: [],
+  recentBodies: { newer: null, older: null },
   realisedByInstrument: new Map(),
   touched: untouched,
 };
@@ -191,7 +203,10 @@ export function evolveLedger(ledger: Ledger, event: DomainEvent): Ledger {
   return foldTouched(foldTags(foldOrders(foldTrades(foldBalance(before, body), body), body), body), body);
 }
 
-const withRecent = (recent: readonly RecordedBody[], body: RecordedBody): readonly RecordedBody[] => [...(recent.length >= 2 * RECENT_BODIES ? recent.slice(-RECENT_BODIES) : recent), body];
+function withRecent({ newer, older }: RecentBodies, body: RecordedBody): RecentBodies {
+  const isFull = newer?.length === RECENT_BODIES;
+  return isFull ? { newer: { body, length: 1, before: null }, older: newer } : { newer: { body, length: (newer?.length ?? 0) + 1, before: newer }, older };
+}
 
 /** What the ledger is when the broker's snapshot stands for everything before it. */
 function baselined(data: DataOf<'LedgerBaselined'>): Ledger {
@@ -221,7 +236,18 @@ function baselined(data: DataOf<'LedgerBaselined'>): Ledger {
 }
 
 /** A recorded body by its id; undefined for one that is older than those kept. */
-export const recentBody = (ledger: Ledger, transactionId: number): RecordedBody | undefined => ledger.recentBodies[ledger.recentBodies.length - 1 - (ledger.lastTransactionId - transactionId)];
+export function recentBody(ledger: Ledger, transactionId: number): RecordedBody | undefined {
+  let { newer: list, older } = ledger.recentBodies;
+  if (transactionId > ledger.lastTransactionId) return undefined;
+  for (let id = ledger.lastTransactionId; list !== null; id -= 1) {
+    if (id === transactionId) return list.body;
+    list = list.before;
+    if (list !== null || older === null) continue;
+    list = older;
+    older = null;
+  }
+  return undefined;
+}
 
 /** How a discrepancy names a transaction that did not add up. It is told once; from then on the balances themselves are compared. */
 export const unexplainedSubject = (entry: UnexplainedBalance): string => `transaction ${entry.transactionId}`;

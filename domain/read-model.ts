@@ -1,7 +1,7 @@
 /** Folding events into the rows of a projection, for every store of rows alike. */
 import { CATALOGUE, parseEvent } from './events.ts';
 import type { DomainEvent } from './events.ts';
-import type { Metadata, RecordedEvent } from './log.ts';
+import type { EventDraft, Metadata, RecordedEvent } from './log.ts';
 import type { ProjectedEvent, Projection, Row } from './projection.ts';
 
 /**
@@ -10,11 +10,13 @@ import type { ProjectedEvent, Projection, Row } from './projection.ts';
  *
  * The data is taken as it was stored, unlike where the log is traded on: checking every field of every event
  * would cost a replay more than all projections together, and rows serve people only.
+ *
+ * @param draft what the stored bytes were made of, where they were made just now: it saves reading them back.
  */
-export function projectedOf(recorded: RecordedEvent): ProjectedEvent | null {
+export function projectedOf(recorded: RecordedEvent, draft?: EventDraft): ProjectedEvent | null {
   const entry = Object.hasOwn(CATALOGUE, recorded.type) ? CATALOGUE[recorded.type as keyof typeof CATALOGUE] : undefined;
   if (entry?.version !== recorded.schemaVersion) return null;
-  return new StoredEvent(recorded);
+  return new StoredEvent(recorded, draft);
 }
 
 /** Parses the metadata only when asked: few projections look at it. */
@@ -23,9 +25,9 @@ class StoredEvent implements ProjectedEvent {
   readonly recorded: RecordedEvent;
   #metadata: Metadata | undefined;
 
-  constructor(recorded: RecordedEvent) {
+  constructor(recorded: RecordedEvent, draft: EventDraft | undefined) {
     this.recorded = recorded;
-    this.event = { type: recorded.type, data: JSON.parse(recorded.dataJson) as unknown } as DomainEvent;
+    this.event = { type: recorded.type, data: draft === undefined ? (JSON.parse(recorded.dataJson) as unknown) : draft.data } as DomainEvent;
   }
 
   get metadata(): Metadata {

@@ -25,7 +25,7 @@ export const amount = (row: Row | null, column: string): Money => {
 };
 
 /** A decimal cell with something added, as text. */
-export const plus = (row: Row | null, column: string, addend: Money): string => format(add(amount(row, column), addend));
+export const plus = (row: Row | null, column: string, addend: Money): string => (addend === ZERO_MONEY ? (textOrNull(row, column) ?? '0') : format(add(amount(row, column), addend)));
 
 /** A decimal of a transaction's body; 0 where the broker left it out. */
 export const bodyAmount = (text: string | undefined, field: string): Money => (text === undefined ? ZERO_MONEY : money(text, field));

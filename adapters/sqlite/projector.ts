@@ -10,7 +10,7 @@
  * next start rebuilds it from the log. It can never block an append: read models serve people, the log serves the account.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { RecordedEvent } from '../../domain/log.ts';
+import type { EventDraft, RecordedEvent } from '../../domain/log.ts';
 import type { ProjectedEvent, Projection, Row } from '../../domain/projection.ts';
 import { foldEvent, projectedOf } from '../../domain/read-model.ts';
 import type { TouchedRows } from '../../domain/read-model.ts';
@@ -117,14 +117,16 @@ export class Projector {
   /**
    * Folds events into the touched rows of each projection that has not seen them, then stores those rows; within
    * the transaction of whoever calls.
+   *
+   * @param drafts what the events were made of, one for one, where they are being appended; none where they were read.
    */
-  apply(events: readonly RecordedEvent[]): void {
+  apply(events: readonly RecordedEvent[], drafts: readonly EventDraft[] = []): void {
     const last = events.at(-1)!.position;
     const folds = this.#tracked.filter((one) => !one.broken && one.position < last).map((one) => new Fold(one));
-    for (const recorded of events) {
+    for (const [index, recorded] of events.entries()) {
       let projected: ProjectedEvent | null;
       try {
-        projected = projectedOf(recorded);
+        projected = projectedOf(recorded, drafts[index]);
       } catch (error) {
         // A row that cannot be read fails all projections alike.
         for (const fold of folds) this.#break(fold.tracked, error);

@@ -12,7 +12,7 @@ import { ChainChecker } from '../../domain/chain.ts';
 import { LogFeed } from '../../domain/feed.ts';
 import { StoreError, headHash, sealEvent } from '../../domain/log.ts';
 import type { Seal } from '../../domain/append.ts';
-import type { AppendOutcome, EventStore, LogHead, LogListener, LogVerdict, RecordedEvent, StreamAppend, StreamHead, StreamName } from '../../domain/log.ts';
+import type { AppendOutcome, EventDraft, EventStore, LogHead, LogListener, LogVerdict, RecordedEvent, StreamAppend, StreamHead, StreamName } from '../../domain/log.ts';
 import type { Projection } from '../../domain/projection.ts';
 import { openForReading, openForWriting, storeError } from './database.ts';
 import { readEvents } from './events.ts';
@@ -164,7 +164,8 @@ class SqliteStore implements EventStore {
     const plan = planAppend(batch, view, place);
     if (plan.kind === 'conflict') return plan;
     if (plan.kind === 'write' && plan.events.length > 0) {
-      this.#write(plan.events, plan.heads, this.#writer);
+      // What is written is the whole batch in its order: read models need not parse what was made of it.
+      this.#write(plan.events, batch.flatMap((entry) => entry.events), plan.heads, this.#writer);
       this.#feed.publish(plan.events);
     }
     return { kind: 'appended', events: plan.events };
@@ -174,14 +175,14 @@ class SqliteStore implements EventStore {
    * One transaction: events, heads, read models. After any failure in here nobody can say what the disk holds
    * (a failed fsync may lose pages that a second one reports as safe), so the store answers no further call.
    */
-  #write(events: readonly RecordedEvent[], heads: readonly StreamHead[], writer: Writer): void {
+  #write(events: readonly RecordedEvent[], drafts: readonly EventDraft[], heads: readonly StreamHead[], writer: Writer): void {
     try {
       this.#begin.run();
       for (const event of events) {
         this.#insertEvent!.run(event.position, event.stream, event.revision, event.id, event.type, event.schemaVersion, event.dataJson, event.metadataJson, event.hash);
       }
       for (const head of heads) this.#moveHead!.run(head.stream, head.revision, head.hash);
-      writer.projector.apply(events);
+      writer.projector.apply(events, drafts);
       this.#commit.run();
       for (const head of heads) this.#heads.set(head.stream, head);
       this.#sequence += events.length;

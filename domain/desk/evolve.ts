@@ -39,14 +39,18 @@ const instrumentOf = (event: DomainEvent): string | null => ('instrument' in eve
 
 function evolveBooks(state: DeskState, event: DomainEvent, at: Instant, ledger: Ledger): ReadonlyMap<InstrumentName, Book> {
   const instrument = instrumentOf(event);
-  const books = new Map<InstrumentName, Book>();
-  for (const [name, book] of state.books) books.set(name, instrument === null || instrument === name ? evolveBook(book, event, at, state.settings, ledger) : book);
-  return books;
+  let books: Map<InstrumentName, Book> | null = null;
+  for (const [name, book] of state.books) {
+    const evolved = instrument === null || instrument === name ? evolveBook(book, event, at, state.settings, ledger) : book;
+    if (evolved !== book) books = (books ?? new Map(state.books)).set(name, evolved);
+  }
+  return books ?? state.books;
 }
 
+/** The book itself where the event changes nothing of it: an old account brings a hundred thousand such events. */
 function evolveBook(book: Book, event: DomainEvent, at: Instant, settings: DeskSettings, ledger: Ledger): Book {
   const { pipLocation } = book.settings.instrument;
-  return {
+  const evolved: Book = {
     settings: book.settings,
     market: evolveMarket(book.market, event, settings),
     trading: evolveTrading(book.trading, event, at),
@@ -55,6 +59,9 @@ function evolveBook(book: Book, event: DomainEvent, at: Instant, settings: DeskS
     excursion: evolveExcursion(book, event, ledger, pipLocation),
     health: evolveHealth(book.health, event, settings.health),
   };
+  const { market, trading, stops, shadow, excursion, health } = book;
+  const isSame = evolved.market === market && evolved.trading === trading && evolved.stops === stops && evolved.shadow === shadow && evolved.excursion === excursion && evolved.health === health;
+  return isSame ? book : evolved;
 }
 
 /** An order that filled in parts left several trades: the excursion is the position's, and ends with the last of them. */

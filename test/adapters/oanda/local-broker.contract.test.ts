@@ -6,8 +6,13 @@ import { SystemClock } from '../../../adapters/clock/system.ts';
 import { LockstepClock } from '../../../adapters/clock/lockstep.ts';
 import { LockstepLink } from '../../../adapters/clock/lockstep-link.ts';
 import { createOandaBroker } from '../../../adapters/oanda/client.ts';
-import { instrumentName } from '../../../domain/instruments.ts';
-import { format } from '../../../domain/money.ts';
+import { stopOrderIdOf } from '../../../domain/ids.ts';
+import { instrumentName, usualInstrument } from '../../../domain/instruments.ts';
+import { readBody } from '../../../domain/ledger.ts';
+import { format, price, subtract } from '../../../domain/money.ts';
+import { stopRequest } from '../../../domain/order-request.ts';
+import type { StopReplacements } from '../../../domain/stops.ts';
+import { observeStop } from '../../../domain/stops.ts';
 import { MINUTE_MS, plusMs } from '../../../domain/time.ts';
 import type { Announcement } from '../../../adapters/clock/lockstep-link.ts';
 import type { LocalBroker } from '../../../adapters/broker/local-broker.ts';
@@ -115,6 +120,29 @@ describe('the client and the local broker', () => {
     const nextTimer = plusMs(present.time, 7_000);
     const announced = await link.advance({ acknowledge: present.tick, nextTimer });
     expect(announced).toMatchObject({ time: nextTimer, barsDone: 0 });
+  });
+
+  test('a stop that is cancelled is put back by the request for it, at its distance from the opening price, and its name tells whose it is', async () => {
+    const { local, broker, link, clock, present } = await run();
+    await broker.send(order(local.account, '3'));
+    const filled = await link.advance({ acknowledge: present.tick, nextTimer: null });
+    clock.moveTo(filled.time);
+    const [trade] = (await broker.account()).trades;
+    await broker.send({ method: 'PUT', path: `/accounts/${local.account}/orders/${trade!.stopLossOrderId!}/cancel`, body: '{}' });
+    const cancelled = await broker.account();
+    expect(cancelled).toMatchObject({ trades: [{ stopLossOrderId: null }], pendingOrders: [] });
+
+    const clientOrderId = stopOrderIdOf(local.account, trade!.tradeId);
+    const request = stopRequest({ accountId: local.account, instrument: usualInstrument('EUR_USD'), tradeId: trade!.tradeId, distance: price('0.005'), clientOrderId, epoch: 4 });
+    expect(await broker.send(request)).toMatchObject({ failure: null, refusal: null });
+    const [placed] = (await broker.transactionsSince(cancelled.lastTransactionId)).transactions;
+    const intended: StopReplacements = new Map([[trade!.tradeId, { status: 'intended', clientOrderId, tradeId: trade!.tradeId, watermark: cancelled.lastTransactionId, intendedAt: clock.now() }]]);
+    expect(observeStop(intended, readBody(String(placed!.id), placed!.body), 'EUR_USD')).toEqual({
+      type: 'StopReplaced', data: { clientOrderId, instrument: 'EUR_USD', tradeId: trade!.tradeId, orderId: String(placed!.id), transactionId: String(placed!.id) },
+    });
+    const account = await broker.account();
+    expect(account.trades[0]!.stopLossOrderId).toBe(String(placed!.id));
+    expect(account.pendingOrders).toMatchObject([{ price: subtract(trade!.price, price('0.005')), clientOrderId }]);
   });
 
   test('an order opens a trade with a stop, and closing the trade leaves the account flat', async () => {
