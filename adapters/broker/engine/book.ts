@@ -3,7 +3,7 @@
  * Only the engine changes these records; everybody else sees the bodies that the views make of them.
  */
 import type { ClientExtensions } from './bodies.ts';
-import { Decimal, ONE, ZERO } from './decimals.ts';
+import { Decimal, ZERO } from './decimals.ts';
 import type { EngineSettings, InstrumentSettings } from './settings.ts';
 import type { Instant } from '../../../domain/time.ts';
 
@@ -295,7 +295,6 @@ export const sideOf = (units: Decimal): 'long' | 'short' => (units.isNegative() 
 export const netUnits = (market: Market): Decimal => market.openTrades.reduce((sum, trade) => sum.plus(trade.currentUnits), ZERO);
 /** The rate that margin is computed with: the higher of the instrument's and the client's own. */
 export const marginRateOf = (book: Book, market: Market): Decimal => Decimal.max(market.settings.marginRate, book.marginRate ?? ZERO);
-export const pointSize = (market: Market): Decimal => ONE.div(new Decimal(10).pow(market.settings.instrument.displayPrecision));
 
 /** Every pending order of the account, oldest first. */
 export function pendingOrders(book: Book): Order[] {

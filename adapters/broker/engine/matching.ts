@@ -38,9 +38,7 @@ function offerOrRefusal(context: Context, order: EntryOrder, market: Market, wan
 /** The units that the next opening fill is forced to, if a drill asks for it. */
 function forcedUnits(order: EntryOrder, market: Market, wanted: Decimal): Decimal | null {
   if (market.nextFillUnits === null || (order.type === 'MARKET' && order.close !== null)) return null;
-  const units = market.nextFillUnits;
-  market.nextFillUnits = null;
-  return wanted.isNegative() ? units.neg() : units;
+  return wanted.isNegative() ? market.nextFillUnits.neg() : market.nextFillUnits;
 }
 
 /**
@@ -70,6 +68,7 @@ export function settleEntry(context: Context, order: EntryOrder, batch: Batch): 
   const reissues = !rest.isZero() && order.type !== 'MARKET' && !isImmediate(order);
   const keeps = reissues && context.settings.switches.partialFill === 'keep';
   const reason = order.type === 'MARKET' ? fillReason(order.close) : `${order.type}_ORDER`;
+  if (forced !== null) market.nextFillUnits = null;
   executeFill(context, batch, { order, market, plan, price: offer.price, buying, reason, requested, finishes: !keeps });
   if (!reissues) return true;
   if (keeps) order.remainingUnits = rest;
@@ -77,7 +76,6 @@ export function settleEntry(context: Context, order: EntryOrder, batch: Batch): 
   return true;
 }
 
-/** Does a market order, or an order that must fill at once, get its turn at this point? */
 function meetMarketOrder(context: Context, order: MarketOrder, at: Instant): void {
   if (at < order.fillableFrom) return;
   settleEntry(context, order, context.ledger.begin({ at, requestId: order.requestId, byClient: true }));

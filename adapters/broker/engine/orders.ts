@@ -2,7 +2,7 @@
 import type { ClientExtensions, Json } from './bodies.ts';
 import { extensionsBody, isBody } from './bodies.ts';
 import type { CloseTarget, DependentKind, EntryKind, Market, MarketOrder, Order, RestingOrder, Trade } from './book.ts';
-import { DEPENDENT_KINDS, addOrder, findOrder, findTrade, isDependent, marketOf, netUnits, pendingCount, releaseClientId } from './book.ts';
+import { DEPENDENT_KINDS, NO_ON_FILL, addOrder, findOrder, findTrade, isDependent, marketOf, netUnits, pendingCount, releaseClientId } from './book.ts';
 import type { Context } from './context.ts';
 import { cancelOrder } from './context.ts';
 import { nextTradingDayStart } from './days.ts';
@@ -37,9 +37,15 @@ function checkClientId({ book, settings }: Context, extensions: ClientExtensions
   if (holder !== undefined && holder !== except && settings.switches.duplicateOrderId === 'reject') throw new RejectedRequest('CLIENT_ORDER_ID_ALREADY_EXISTS');
 }
 
-/** What an account or a market refuses whatever the order says. */
-function checkAccount({ book, settings }: Context, replaced: Order | null): void {
+/** Refuses every order, closes too, while the account is locked against them. */
+export function checkLock({ book }: Context): void {
   if (book.lock === 'ACCOUNT_LOCKED' || book.lock === 'ACCOUNT_ORDER_CREATION_LOCKED') throw new RejectedRequest(book.lock);
+}
+
+/** What the account refuses whatever the order says. */
+function checkAccount(context: Context, replaced: Order | null): void {
+  const { book, settings } = context;
+  checkLock(context);
   if (replaced === null && pendingCount(book) >= settings.pendingOrdersMax) throw new RejectedRequest('PENDING_ORDERS_ALLOWED_EXCEEDED');
 }
 
@@ -66,7 +72,7 @@ export const closingRequest = (units: Decimal, clientExtensions: ClientExtension
   positionFill: 'REDUCE_ONLY',
   clientExtensions,
   tradeClientExtensions: null,
-  onFill: { TAKE_PROFIT: null, STOP_LOSS: null, TRAILING_STOP_LOSS: null },
+  onFill: NO_ON_FILL,
 });
 
 /** One of the market orders that a drill accepts at once and fills late has been taken. */
@@ -134,11 +140,26 @@ function cancelReplaced(context: Context, { batch, replaced }: Placing): Replace
   return { replacesOrderId: replaced.id, cancellingTransactionId: cancelId };
 }
 
-function addResting(context: Context, batch: Batch, type: EntryKind, instrument: string, request: RestingRequest, requestId: string | null, replacement: Replacement | null): RestingOrder {
-  const market = marketOf(context.book, instrument);
-  if (market.quote === null) throw new Error(`${instrument} has no price`);
+/** Where a new order's price lies from the market's. */
+function directionOf(market: Market, type: EntryKind, request: RestingRequest): Pick<RestingOrder, 'waitsForFall' | 'initialMarketPoints'> {
   const buying = request.units.isPositive();
-  const falling = { LIMIT: buying, STOP: !buying, MARKET_IF_TOUCHED: waitsForFall(request.triggerCondition, buying, request.pricePoints, market.quote) }[type];
+  if (type !== 'MARKET_IF_TOUCHED') return { waitsForFall: (type === 'LIMIT') === buying, initialMarketPoints: null };
+  if (market.quote === null) throw new Error(`${market.settings.instrument.name} has no price`);
+  return { waitsForFall: waitsForFall(request.triggerCondition, buying, request.pricePoints, market.quote), initialMarketPoints: marketPoints(buying, market.quote) };
+}
+
+interface Resting {
+  readonly type: EntryKind;
+  readonly instrument: string;
+  readonly request: RestingRequest;
+  readonly requestId: string | null;
+  readonly replacement: Replacement | null;
+  readonly direction: Pick<RestingOrder, 'waitsForFall' | 'initialMarketPoints'>;
+}
+
+function addResting(context: Context, batch: Batch, resting: Resting): RestingOrder {
+  const { type, instrument, request, requestId, replacement, direction } = resting;
+  const { displayPrecision } = marketOf(context.book, instrument).settings.instrument;
   const order: RestingOrder = {
     ...request,
     id: batch.nextId(),
@@ -149,12 +170,12 @@ function addResting(context: Context, batch: Batch, type: EntryKind, instrument:
     replacesOrderId: replacement?.replacesOrderId ?? null,
     expiry: expiryOf(context, request, batch.at),
     status: { state: 'PENDING' },
-    waitsForFall: falling,
-    initialMarketPoints: type === 'MARKET_IF_TOUCHED' ? marketPoints(buying, market.quote) : null,
+    waitsForFall: direction.waitsForFall,
+    initialMarketPoints: direction.initialMarketPoints,
     remainingUnits: request.units,
   };
   batch.add(`${type}_ORDER`, {
-    ...restingFields(request, type, instrument, market.settings.instrument.displayPrecision),
+    ...restingFields(request, type, instrument, displayPrecision),
     partialFill: 'DEFAULT',
     clientExtensions: extensionsBody(request.clientExtensions),
     ...replacementFields(replacement),
@@ -165,7 +186,8 @@ function addResting(context: Context, batch: Batch, type: EntryKind, instrument:
 
 /** Puts what a partial fill left into a new order under the same terms. */
 export function reissueOrder(context: Context, batch: Batch, order: RestingOrder, units: Decimal): void {
-  addResting(context, batch, order.type, order.instrument, { ...order, units }, order.requestId, { replacesOrderId: order.id, cancellingTransactionId: batch.nextId() - 1 });
+  const { type, instrument, requestId } = order;
+  addResting(context, batch, { type, instrument, request: { ...order, units }, requestId, replacement: { replacesOrderId: order.id, cancellingTransactionId: null }, direction: order });
 }
 
 function placeResting(context: Context, type: EntryKind, fields: Fields, instrument: string, placing: Placing, reading: ReadingContext): Outcome {
@@ -176,7 +198,7 @@ function placeResting(context: Context, type: EntryKind, fields: Fields, instrum
   const slot = request.tradeClientExtensions?.id;
   if (context.settings.switches.slotTaken === 'reject' && slot !== undefined && context.book.tradeByClientId.get(slot)?.closedAt === null) throw new RejectedRequest('CLIENT_TRADE_ID_ALREADY_EXISTS');
   const replacement = cancelReplaced(context, placing);
-  const order = addResting(context, batch, type, instrument, request, receipt.requestId, replacement);
+  const order = addResting(context, batch, { type, instrument, request, requestId: receipt.requestId, replacement, direction: directionOf(reading.market, type, request) });
   const immediate = order.timeInForce === 'FOK' || order.timeInForce === 'IOC';
   const closed = immediate ? closedReason(context, reading.market, order.units.isPositive(), receipt.at) : null;
   if (closed !== null) cancelOrder(context, batch, order, closed);
@@ -189,7 +211,7 @@ function namedTrade({ book }: Context, fields: Fields): Trade {
   const tradeId = optionalText(fields, 'tradeID', 'order');
   const clientTradeId = optionalText(fields, 'clientTradeID', 'order');
   if (tradeId === null && clientTradeId === null) throw new RejectedRequest('TRADE_ID_UNSPECIFIED');
-  const byId = tradeId === null ? null : findTrade(book, tradeId.replace(/^@/, 'none '));
+  const byId = tradeId === null ? null : tradeId.startsWith('@') ? undefined : findTrade(book, tradeId);
   const byClientId = clientTradeId === null ? null : findTrade(book, `@${clientTradeId}`);
   if (byId !== null && byClientId !== null && byId !== byClientId) throw new RejectedRequest('TRADE_IDENTIFIER_INCONSISTENCY');
   const trade = byId ?? byClientId ?? undefined;

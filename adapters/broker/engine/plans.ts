@@ -1,6 +1,6 @@
 /** What an order would do to the account if it filled now, and why it may not. */
 import type { EntryOrder, Market, Trade } from './book.ts';
-import { DEPENDENT_KINDS, netUnits } from './book.ts';
+import { DEPENDENT_KINDS, netUnits, pendingCount } from './book.ts';
 import type { Context } from './context.ts';
 import { Decimal, ZERO } from './decimals.ts';
 import type { FillPlan } from './fills.ts';
@@ -97,5 +97,8 @@ export function refuseOpening(context: Context, order: EntryOrder, market: Marke
   const { maximumPositionSize } = market.settings;
   const held = plan.closes.length > 0 ? ZERO : netUnits(market).abs();
   if (maximumPositionSize !== '0' && held.plus(plan.opening.abs()).greaterThan(maximumPositionSize)) return 'POSITION_SIZE_EXCEEDED';
+  const hanging = DEPENDENT_KINDS.filter((kind) => order.onFill[kind] !== null).length;
+  // The order that fills leaves as its dependents come.
+  if (pendingCount(book) - 1 + hanging > settings.pendingOrdersMax) return 'PENDING_ORDERS_ALLOWED_EXCEEDED';
   return lacksMargin(context, market, plan) ? 'INSUFFICIENT_MARGIN' : null;
 }

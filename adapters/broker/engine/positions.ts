@@ -3,7 +3,7 @@ import { isBody } from './bodies.ts';
 import { marketOf, netUnits } from './book.ts';
 import type { Context } from './context.ts';
 import type { Decimal } from './decimals.ts';
-import { closingRequest, createMarketOrder } from './orders.ts';
+import { checkLock, closingRequest, createMarketOrder } from './orders.ts';
 import type { Outcome, Receipt } from './outcomes.ts';
 import { guarded } from './outcomes.ts';
 import type { Fields } from './requests.ts';
@@ -33,8 +33,7 @@ function closeSide(context: Context, instrument: string, body: Fields, wish: { r
   const unitsText = typeof wanted === 'string' ? wanted.slice(0, UNITS_TEXT_LENGTH_MAX) : '';
   const rejectFields = { instrument, timeInForce: 'FOK', positionFill: 'REDUCE_ONLY', [`${side}PositionCloseout`]: { instrument, units: unitsText }, reason: 'POSITION_CLOSEOUT' };
   return guarded(context, receipt, 'MARKET_ORDER_REJECT', rejectFields, (batch) => {
-    const { lock } = context.book;
-    if (lock === 'ACCOUNT_LOCKED') throw new RejectedRequest(lock);
+    checkLock(context);
     if (!isHeld) throw new RejectedRequest('CLOSEOUT_POSITION_DOESNT_EXIST');
     const count = readCloseUnits(wanted, held.abs(), marketOf(context.book, instrument), `${side}Units`, 'CLOSEOUT_POSITION_UNITS_EXCEED_POSITION_SIZE');
     const extensions = readExtensions(body, `${side}ClientExtensions`, 'body', 'CLIENT_ORDER');

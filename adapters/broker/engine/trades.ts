@@ -9,7 +9,7 @@ import { printPoints } from './decimals.ts';
 import { createDependent } from './dependents.ts';
 import type { Batch } from './ledger.ts';
 import { readDependentOrder } from './order-requests.ts';
-import { closingRequest, createMarketOrder, mergeExtensions } from './orders.ts';
+import { checkLock, closingRequest, createMarketOrder, mergeExtensions } from './orders.ts';
 import type { Invalid, Outcome, Receipt, Rejected } from './outcomes.ts';
 import { guarded } from './outcomes.ts';
 import type { Fields } from './requests.ts';
@@ -40,8 +40,7 @@ export function closeTrade(context: Context, specifier: string, body: unknown, r
     reason: 'TRADE_CLOSE',
   };
   return guarded(context, receipt, 'MARKET_ORDER_REJECT', rejectFields, (batch) => {
-    const { lock } = context.book;
-    if (lock === 'ACCOUNT_LOCKED') throw new RejectedRequest(lock);
+    checkLock(context);
     const trade = openTradeNamed(context, specifier);
     if (units === undefined) throw new RejectedRequest('CLOSE_TRADE_PARTIAL_UNITS_MISSING');
     const count = readCloseUnits(units, trade.currentUnits.abs(), marketOf(context.book, trade.instrument), 'units', 'CLOSE_TRADE_UNITS_EXCEED_TRADE_SIZE');

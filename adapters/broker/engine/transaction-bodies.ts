@@ -47,7 +47,7 @@ export function closeFields(close: CloseTarget | null, instrument: string): Opti
 }
 
 const ORDER_REASON = { trade: 'TRADE_CLOSE', position: 'POSITION_CLOSEOUT', margin: 'MARGIN_CLOSEOUT', delayed: 'DELAYED_TRADE_CLOSE' } as const;
-export const orderReason = (close: CloseTarget | null): string => (close === null ? 'CLIENT_ORDER' : ORDER_REASON[close.kind]);
+const orderReason = (close: CloseTarget | null): string => (close === null ? 'CLIENT_ORDER' : ORDER_REASON[close.kind]);
 export const fillReason = (close: CloseTarget | null): string => (close === null ? 'MARKET_ORDER' : `MARKET_ORDER_${ORDER_REASON[close.kind]}`);
 
 /** The fields of a MARKET_ORDER transaction. */
@@ -90,8 +90,12 @@ export const dependentFields = (terms: DependentTerms, kind: DependentKind, trig
 /** What a replaced order and the one in its place say of each other. */
 export interface Replacement {
   readonly replacesOrderId: number;
-  readonly cancellingTransactionId: number;
+  /** Null where nothing was cancelled: the order before was filled in part. */
+  readonly cancellingTransactionId: number | null;
 }
 
-export const replacementFields = (replacement: Replacement | null): OptionalFields =>
-  replacement === null ? { reason: 'CLIENT_ORDER' } : { reason: 'REPLACEMENT', replacesOrderID: String(replacement.replacesOrderId), cancellingTransactionID: String(replacement.cancellingTransactionId) };
+export function replacementFields(replacement: Replacement | null): OptionalFields {
+  if (replacement === null) return { reason: 'CLIENT_ORDER' };
+  const { replacesOrderId, cancellingTransactionId } = replacement;
+  return { reason: 'REPLACEMENT', replacesOrderID: String(replacesOrderId), cancellingTransactionID: cancellingTransactionId === null ? undefined : String(cancellingTransactionId) };
+}

@@ -45,7 +45,7 @@ const REASON_TEXT: { readonly [reason: string]: string } = {
   ACCOUNT_LOCKED: 'The Account is locked',
   ACCOUNT_ORDER_CREATION_LOCKED: 'The Account is locked for Order creation',
 };
-export const reasonText = (reason: string): string => REASON_TEXT[reason] ?? reason;
+const reasonText = (reason: string): string => REASON_TEXT[reason] ?? reason;
 
 export const receiptOf = (venue: Venue, request: FastifyRequest): Receipt => ({ at: venue.now, requestId: request.id });
 export const idsOf = (transactions: readonly Transaction[]): string[] => transactions.map((transaction) => String(transaction.id));

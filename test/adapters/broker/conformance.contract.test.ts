@@ -10,6 +10,7 @@ import { dig } from './account.ts';
 import type { Answer } from './server.ts';
 import { TestBroker } from './server.ts';
 import { responseViolations, swaggerPresent } from './swagger.ts';
+import { isBody } from '../../../adapters/broker/engine/bodies.ts';
 import type { LocalBrokerOptions } from '../../../adapters/broker/options.ts';
 
 type Fields = { readonly [key: string]: unknown };
@@ -65,6 +66,11 @@ class Host {
     const host = new Host(await TestBroker.start({ barsFiles: { EUR_USD: barsFile }, spreadPips: 1, historyBars: 1, ...options }));
     await host.play();
     return host;
+  }
+
+  /** A market that runs on the system's clock, where answers wait for fills. */
+  static async realtime(): Promise<Host> {
+    return new Host(await TestBroker.start({ clock: 'realtime', alwaysOpen: true, instruments: ['EUR_USD'] }));
   }
 
   /** Lets time go to the next thing that happens: a bar's end, or a point that causes a transaction. */
@@ -404,6 +410,31 @@ describe('a market that moves', () => {
       ['STOP_ORDER', '1.10205', '10', '100000.0000'],
       ['MARKET_IF_TOUCHED_ORDER', '1.10195', '-10', '100000.0290'],
     ]);
+  });
+});
+
+describe('in real time', () => {
+  test('an answer carries the fill, with fewer fields than the ledger has of it, and a resting order is not waited for', async () => {
+    await host.broker.close();
+    host = await Host.realtime();
+    const market = await host.order({ type: 'MARKET', units: '3', tradeClientExtensions: { id: 'slot' } });
+    const fill = market.body['orderFillTransaction'];
+    expect(market).toMatchObject({ status: 201, body: { orderCreateTransaction: { id: '4' }, orderFillTransaction: { id: '5', tradeOpened: { units: '3' } }, relatedTransactionIDs: ['4', '5'], lastTransactionID: '5' } });
+    const ledger = (await host.call('transaction', '5')).body['transaction'];
+    if (!isBody(fill) || !isBody(ledger)) expect.fail('the fill is missing');
+    const beside = Object.keys(ledger).filter((key) => !(key in fill));
+    expect(beside.sort()).toEqual(['baseFinancingHomeConversionCost', 'guaranteedExecutionFeeHomeConversionCost', 'homeConversionCost', 'homeConversionFactors', 'plHomeConversionCost']);
+    expect(ledger).toMatchObject(fill);
+
+    const far = await host.order({ type: 'LIMIT', units: '1', price: '0.50000' });
+    expect([far.status, Object.keys(far.body)]).toEqual([201, ['orderCreateTransaction', 'relatedTransactionIDs', 'lastTransactionID']]);
+    const marketable = await host.call('replaceOrder', '6', { order: { type: 'LIMIT', instrument: 'EUR_USD', units: '1', price: '1.90000' } });
+    expect(marketable).toMatchObject({ status: 201, body: { orderCancelTransaction: { orderID: '6', replacedByOrderID: '8' }, orderCreateTransaction: { id: '8' }, orderFillTransaction: { orderID: '8', reason: 'LIMIT_ORDER' } } });
+    const missed = await host.order({ type: 'LIMIT', units: '1', price: '0.50000', timeInForce: 'IOC' });
+    expect(missed).toMatchObject({ status: 201, body: { orderCancelTransaction: { reason: 'BOUNDS_VIOLATION' } } });
+    const closed = await host.call('closePosition', 'EUR_USD', { longUnits: 'ALL', shortUnits: 'NONE' });
+    expect(closed).toMatchObject({ status: 200, body: { longOrderCreateTransaction: { units: '-4' }, longOrderFillTransaction: { tradesClosed: [{ tradeID: '5' }, { tradeID: '9' }] } } });
+    expect(dig(closed.body, 'longOrderFillTransaction', 'tradesClosed', 0)).not.toHaveProperty('homeConversionCost');
   });
 });
 

@@ -109,6 +109,7 @@ describe('the venue', () => {
     expect(account.close('5')).toMatchObject({ kind: 'rejected', reason: 'ACCOUNT_LOCKED' });
     expect(account.engine.cancel('6', account.receipt())).toMatchObject({ kind: 'rejected', reason: 'ACCOUNT_LOCKED' });
     venueActions.lockAccount('ACCOUNT_ORDER_CREATION_LOCKED');
+    expect(account.close('5')).toMatchObject({ kind: 'rejected', reason: 'ACCOUNT_ORDER_CREATION_LOCKED' });
     expect(account.order({ units: '1' })).toMatchObject({ kind: 'rejected', reason: 'ACCOUNT_ORDER_CREATION_LOCKED', transaction: { type: 'MARKET_ORDER_REJECT' } });
     venueActions.lockAccount('ACCOUNT_NEW_POSITIONS_LOCKED');
     expect(bodyAt(account.fill({ units: '1' }, 110_000, 110_010), 0)).toMatchObject({ reason: 'ACCOUNT_NEW_POSITIONS_LOCKED' });

@@ -201,6 +201,13 @@ describe('a ladder', () => {
     expect(account.price(110_000, 110_010).map(({ body }) => body['units'])).toEqual(['5']);
   });
 
+  test('and what is left of a touched order goes on from the side that it was touched from', () => {
+    const account = started({ instruments: [LADDER] });
+    place(account, 'MARKET_IF_TOUCHED', { units: '50', price: '1.09990' });
+    expect(told(account.price(109_900, 109_910))).toEqual(['MARKET_IF_TOUCHED_ORDER', 'REPLACEMENT']);
+    expect(account.price(109_900, 109_910).map(({ body }) => body['units'])).toEqual(['10']);
+  });
+
   test('or leaves it under the same order, when the switch says so', () => {
     const account = started({ instruments: [LADDER], switches: { partialFill: 'keep' } });
     const id = place(account, 'LIMIT', { units: '25', price: '1.10010' });
@@ -234,6 +241,14 @@ describe('limits of the account', () => {
     // A reversal closes both and opens one.
     expect(bodyAt(capped.fill({ units: '-20' }, 110_000, 110_010), 0)).toMatchObject({ tradeOpened: { units: '-10' } });
   });
+});
+
+test('a fill whose dependent orders would be too many is cancelled', () => {
+  const account = started({ pendingOrdersMax: 2 });
+  place(account, 'LIMIT', { units: '1', price: '1.0' });
+  const both = { stopLossOnFill: { price: '1.0' }, takeProfitOnFill: { price: '1.2' } };
+  expect(told(account.fill({ units: '1', ...both }, 110_000, 110_010))).toEqual(['PENDING_ORDERS_ALLOWED_EXCEEDED']);
+  expect(told(account.fill({ units: '1', stopLossOnFill: { price: '1.0' } }, 110_000, 110_010))).toEqual(['MARKET_ORDER', 'ON_FILL']);
 });
 
 describe('a change of names', () => {
