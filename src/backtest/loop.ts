@@ -4,7 +4,7 @@
  * Inputs are taken one by one, each step's facts are appended before its effects run, and effects run one after the other.
  * What needs no waiting is not waited for, so that a bar costs microseconds.
  */
-import { LockstepClock, LockstepTimers } from '../../adapters/clock/lockstep.ts';
+import type { LockstepClock, LockstepTimers } from '../../adapters/clock/lockstep.ts';
 import type { Timer } from '../../domain/clock.ts';
 import type { Consultation, Effect, Emission, Input, PolicyOutcome } from '../../domain/desk/inputs.ts';
 import { lastLook } from '../../domain/desk/orders.ts';

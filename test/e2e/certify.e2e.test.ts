@@ -21,7 +21,7 @@ const REALTIME = { 'calendar.alwaysOpen': 'true', 'broker.clock': 'system' } as 
 interface Place {
   readonly place: Workplace;
   readonly certificate: string;
-  certify(experiments: string, more?: readonly string[]): Promise<Outcome>;
+  readonly certify: (experiments: string, more?: readonly string[]) => Promise<Outcome>;
 }
 
 async function placeWith(switches: readonly string[]): Promise<Place> {

@@ -5,12 +5,11 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { uniformInt } from 'pure-rand/distribution/uniformInt';
-import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { units } from '../../domain/money.ts';
-import { MINUTE_MS, parseInstant } from '../../domain/time.ts';
+import { parseInstant } from '../../domain/time.ts';
+import { FRIDAY_BARS, FRIDAY_CLOSE, HISTORY_BARS, SUNDAY_BARS, weekendFile } from './bars.ts';
 import { ofType, readLog } from './log.ts';
 import type { Log } from './log.ts';
 import type { Settings } from './processes.ts';
@@ -18,14 +17,6 @@ import { ROOT, Workplace } from './processes.ts';
 
 const REAL_BARS = join(ROOT, '..', 'shared', 'data', 'lean_oanda_EURUSD_M1_quote_2014-05_2018-04.csv.gz');
 const REAL_BARS_TAKEN = 2_000;
-/** Of these the broker keeps the first 300 as history. */
-const HISTORY_BARS = 300;
-/** OANDA closes at 16:59 in New York, in winter 21:59 UTC, and opens on Sunday at 17:05. */
-const FRIDAY_CLOSE = Date.UTC(2026, 0, 9, 21, 59);
-const SUNDAY_OPEN = Date.UTC(2026, 0, 11, 22, 5);
-const FRIDAY_BARS = HISTORY_BARS + 120;
-const SUNDAY_BARS = 330;
-
 /** With this seed a position is open when Friday's flattening comes. */
 const RANDOM: Settings = { 'policy.kind': 'random', 'policy.seed': '7', 'policy.holdShare': '0.5' };
 
@@ -41,26 +32,6 @@ const reportSchema = z.object({
   books: z.array(z.object({ figure: z.string(), log: z.string(), broker: z.string(), equal: z.boolean() })).length(5),
 });
 type Report = z.infer<typeof reportSchema>;
-
-/** Mid prices with a weekend in the middle: `time,open,high,low,close`. */
-function weekendFile(place: Workplace, fridayBars = FRIDAY_BARS, sundayBars = SUNDAY_BARS): string {
-  const random = xoroshiro128plus(2_026);
-  const lines = ['time,open,high,low,close'];
-  let points = 117_000;
-  const bars = (from: number, count: number): void => {
-    for (let index = 0; index < count; index += 1) {
-      const [open, close] = [points, points + uniformInt(random, -6, 6)];
-      const [high, low] = [Math.max(open, close) + uniformInt(random, 0, 4), Math.min(open, close) - uniformInt(random, 0, 4)];
-      points = close;
-      lines.push([new Date(from + index * MINUTE_MS).toISOString(), ...[open, high, low, close].map((price) => (price / 1e5).toFixed(5))].join(','));
-    }
-  };
-  bars(FRIDAY_CLOSE - fridayBars * MINUTE_MS, fridayBars);
-  bars(SUNDAY_OPEN, sundayBars);
-  const file = join(place.directory, 'weekend.csv');
-  writeFileSync(file, `${lines.join('\n')}\n`);
-  return file;
-}
 
 async function demo(place: Workplace, settings: Settings, market: NodeJS.ProcessEnv): Promise<{ readonly report: Report; readonly log: Log }> {
   const { code, stdout, stderr } = await place.command(['demo', '--json'], { ...settings, 'logging.level': 'warn' }, null, market);
