@@ -10,7 +10,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { ofType, readLog } from './log.ts';
 import type { BrokerProcess, Child, Outcome, Settings } from './processes.ts';
-import { DEMO_PROFILE, until, Workplace } from './processes.ts';
+import { ACCOUNT, DEMO_PROFILE, until, Workplace } from './processes.ts';
 
 const REAL_TIME: Settings = {
   'broker.clock': 'system',
@@ -165,6 +165,40 @@ describe('an operator', () => {
     expect(up).toMatchObject({ mode: 'HALTED', epoch: 3 });
     expect(ofType(await readLog(place.dataDirectory), 'DaemonStarted').map(({ data }) => data.previousRun)).toEqual(['none', 'clean', 'clean']);
     expect(await halted.end('SIGTERM')).toMatchObject({ code: 31 });
+  });
+
+  test('finds a stranger’s trade, lets it stand by name, has it reconciled, and may trade beside it', async () => {
+    const place = new Workplace();
+    const broker = await place.startBroker(BROKER);
+    const daemon = place.startDaemon(broker, { ...REAL_TIME, 'policy.holdShare': '1' });
+    await place.whenReady(daemon);
+    const opened = await fetch(`${broker.address.rest}/v3/accounts/${ACCOUNT}/orders`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${place.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ order: { type: 'MARKET', instrument: 'EUR_USD', units: '7', timeInForce: 'FOK', positionFill: 'DEFAULT' } }),
+    });
+    expect(opened.status).toBe(201);
+    await until('the halt', async () => ((await place.status())?.mode === 'HALTED' ? true : null), [daemon]);
+    const [tradeId] = ofType(await readLog(place.dataDirectory), 'ForeignTradeObserved').map(({ data }) => data.tradeId);
+    const tell = (verb: string, ...rest: readonly string[]): Promise<Outcome> => told(place, broker, verb, ...WHO, ...rest);
+
+    const early = await tell('resume');
+    expect(early.code).toBe(1);
+    expect(early.stdout).toContain(`trade ${tradeId}`);
+    expect(await tell('acknowledge')).toMatchObject({ code: 64 });
+    expect(await tell('acknowledge', '--trade', '999')).toMatchObject({ code: 1 });
+    expect(await tell('acknowledge', '--trade', tradeId!)).toMatchObject({ code: 0 });
+    expect(await tell('resume')).toMatchObject({ code: 0 });
+    const compared = await tell('reconcile');
+    expect(compared).toMatchObject({ code: 0 });
+    expect(compared.stdout).toMatch(/^ok: agreed at transaction \d+ \(mode OBSERVING\)$/m);
+    expect(await tell('arm', '--yes')).toMatchObject({ code: 0 });
+    expect(await daemon.end('SIGTERM')).toMatchObject({ code: 0 });
+
+    const log = await readLog(place.dataDirectory);
+    expect(ofType(log, 'ForeignTradeAcknowledged').map(({ data }) => data)).toEqual([{ tradeId, operator: 'ada', reason: 'a test of control' }]);
+    expect(ofType(log, 'ReconciliationCompleted').at(-1)!.data).toMatchObject({ trigger: 'operator', scope: 'full', outcome: 'agreed' });
+    expect(ofType(log, 'OrderIntended')).toEqual([]);
   });
 
   test('cannot start a second daemon on the same data directory', async () => {

@@ -20,7 +20,7 @@ import { MODES } from '../../domain/events.ts';
 export const ROOT = resolve(import.meta.dirname, '../..');
 const MAIN = join(ROOT, 'src/main.ts');
 export const DEMO_PROFILE = join(ROOT, 'config/profiles/demo.yaml');
-const ACCOUNT = '101-001-1000001-001';
+export const ACCOUNT = '101-001-1000001-001';
 const START_MS_MAX = 30_000;
 const COMMAND_MS_MAX = 60_000;
 const POLL_MS = 15;
