@@ -155,6 +155,19 @@ describe('the demo', () => {
     expect(two.report).toEqual(one.report);
   });
 
+  test('agrees, too, when it enters by limit orders that the broker ends after ten seconds', async () => {
+    const place = new Workplace();
+    const market = { RECKONER_BARS: weekendFile(place, HISTORY_BARS + 100, 1), RECKONER_SPREAD_PIPS: '1.4' };
+    const { report, log } = await demo(place, { ...RANDOM, 'trading.entry': 'limit' }, market);
+    expectAgreement(report);
+    const opened = ofType(log, 'OrderIntended').filter(({ data }) => data.leg === 'open');
+    expect(opened.length).toBeGreaterThan(3);
+    for (const { data } of opened) expect(data.requestBody).toMatch(/"gtdTime":"2026-.*"timeInForce":"GTD".*"type":"LIMIT"/);
+    const types = ofType(log, 'BrokerTransactionRecorded').map(({ data }) => data.body['type']);
+    expect(types.filter((type) => type === 'LIMIT_ORDER')).toHaveLength(opened.length);
+    expect(report.fills).toBeGreaterThan(3);
+  });
+
   test('knows its profiles by name', async () => {
     const { code, stderr } = await new Workplace().command(['demo', '--profile', 'four'], {}, null);
     expect(code).toBe(64);
