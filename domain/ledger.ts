@@ -45,6 +45,7 @@ const bodySchema = z.object({
   clientOrderID: z.string().optional(),
   tradeID: z.string().optional(),
   replacedByOrderID: z.string().optional(),
+  replacesOrderID: z.string().optional(),
   tradeClose: z.object({ tradeID: z.string() }).optional(),
   clientExtensions: extensions.optional(),
   tradeOpened: tradePart.optional(),
@@ -95,6 +96,8 @@ export interface PendingOrder {
   readonly price: Price | null;
   /** Why it was created; null where the transaction is not in the ledger. */
   readonly reason: string | null;
+  /** Signed units that a resting entry order may still fill; null for every other order, which a fill ends. */
+  readonly restUnits: Units | null;
 }
 
 export interface UnexplainedBalance {
@@ -230,7 +233,7 @@ function baselined(data: DataOf<'LedgerBaselined'>): Ledger {
       clientOrderId: null,
     }])),
     pendingOrders: new Map(data.pendingOrders.map((order): [string, PendingOrder] => [order.orderId, {
-      orderId: order.orderId, type: order.type, tradeId: order.tradeId, price: order.price === null ? null : price(order.price), reason: null,
+      orderId: order.orderId, type: order.type, tradeId: order.tradeId, price: order.price === null ? null : price(order.price), reason: null, restUnits: null,
     }])),
   };
 }
@@ -319,12 +322,35 @@ function priceShare(moved: Price, closed: Units, initial: Units): Price {
 
 function foldOrders(ledger: Ledger, body: TransactionBody): Ledger {
   const creates = ORDER_TYPES.has(body.type);
-  const ends = (body.type === 'ORDER_FILL' || body.type === 'ORDER_CANCEL') && body.orderID !== undefined && ledger.pendingOrders.has(body.orderID);
-  if (!creates && !ends) return ledger;
+  const ended = body.type === 'ORDER_FILL' || body.type === 'ORDER_CANCEL' ? ledger.pendingOrders.get(body.orderID ?? '') : undefined;
+  if (!creates && ended === undefined) return ledger;
   const pendingOrders = new Map(ledger.pendingOrders);
-  if (creates) pendingOrders.set(body.id, { orderId: body.id, type: body.type, tradeId: body.tradeID ?? null, price: body.price === undefined ? null : price(body.price, `transaction ${body.id} price`), reason: body.reason ?? null });
-  else pendingOrders.delete(body.orderID!);
+  if (creates) {
+    // What a partial fill has left may go on as a new order in place of the one that filled.
+    if (body.replacesOrderID !== undefined) pendingOrders.delete(body.replacesOrderID);
+    pendingOrders.set(body.id, pendingOrder(body));
+  } else if (ended !== undefined) {
+    const rest = body.type === 'ORDER_FILL' ? restAfter(ended, body) : null;
+    if (rest === null) pendingOrders.delete(ended.orderId);
+    else pendingOrders.set(ended.orderId, { ...ended, restUnits: rest });
+  }
   return { ...ledger, pendingOrders };
+}
+
+const pendingOrder = (body: TransactionBody): PendingOrder => ({
+  orderId: body.id,
+  type: body.type,
+  tradeId: body.tradeID ?? null,
+  price: body.price === undefined ? null : price(body.price, `transaction ${body.id} price`),
+  reason: body.reason ?? null,
+  restUnits: body.type === 'MARKET_ORDER' || body.units === undefined ? null : units(body.units, `transaction ${body.id} units`),
+});
+
+/** Units that a resting order may still fill after a fill; null when it is over. */
+function restAfter(order: PendingOrder, body: TransactionBody): Units | null {
+  if (order.restUnits === null) return null;
+  const rest = subtract(order.restUnits, units(body.units ?? '0', `transaction ${body.id} units`));
+  return rest !== ZERO_UNITS && rest > 0n === order.restUnits > 0n ? rest : null;
 }
 
 function foldTags(ledger: Ledger, body: TransactionBody): Ledger {
@@ -334,7 +360,10 @@ function foldTags(ledger: Ledger, body: TransactionBody): Ledger {
 
 const foldTouched = (ledger: Ledger, body: TransactionBody): Ledger => ({
   ...ledger,
-  touched: evolveTouched(ledger.touched, body, ORDER_TYPES.has(body.type), (tradeId) => ledger.openTrades.get(tradeId)?.instrument),
+  touched: evolveTouched(ledger.touched, body, ORDER_TYPES.has(body.type), {
+    instrumentOfTrade: (tradeId) => ledger.openTrades.get(tradeId)?.instrument,
+    isPending: (orderId) => ledger.pendingOrders.has(orderId),
+  }),
 });
 
 // --- views ---

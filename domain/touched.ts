@@ -26,23 +26,27 @@ interface Belonging {
   readonly orderID?: string | undefined;
 }
 
-/**
- * @param instrumentOfTrade of an open trade; undefined for one that is not known.
- * @param creates whether the transaction creates an order.
- */
-export function evolveTouched(touched: Touched, body: Belonging, creates: boolean, instrumentOfTrade: (tradeId: string) => InstrumentName | undefined): Touched {
+/** What the ledger knows once the transaction is folded. */
+interface Known {
+  /** Of an open trade; undefined for one that is not known. */
+  instrumentOfTrade(tradeId: string): InstrumentName | undefined;
+  isPending(orderId: string): boolean;
+}
+
+/** @param creates whether the transaction creates an order. */
+export function evolveTouched(touched: Touched, body: Belonging, creates: boolean, known: Known): Touched {
   const id = Number(body.id);
   const instrument = body.instrument !== undefined ? instrumentName(body.instrument)
-    : body.tradeID !== undefined ? instrumentOfTrade(body.tradeID)
+    : body.tradeID !== undefined ? known.instrumentOfTrade(body.tradeID)
     : body.orderID !== undefined ? touched.byOrder.get(body.orderID)
     : undefined;
-  const byOrder = ordersAfter(touched.byOrder, body, creates, instrument);
+  const byOrder = ordersAfter(touched.byOrder, body, creates, instrument, known);
   return instrument === undefined ? { ...touched, account: id, byOrder } : { ...touched, byInstrument: new Map(touched.byInstrument).set(instrument, id), byOrder };
 }
 
-function ordersAfter(byOrder: Touched['byOrder'], body: Belonging, creates: boolean, instrument: InstrumentName | undefined): Touched['byOrder'] {
+function ordersAfter(byOrder: Touched['byOrder'], body: Belonging, creates: boolean, instrument: InstrumentName | undefined, known: Known): Touched['byOrder'] {
   const begins = creates && instrument !== undefined;
-  const ends = (body.type === 'ORDER_FILL' || body.type === 'ORDER_CANCEL') && body.orderID !== undefined && byOrder.has(body.orderID);
+  const ends = body.orderID !== undefined && byOrder.has(body.orderID) && !known.isPending(body.orderID);
   if (!begins && !ends) return byOrder;
   const orders = new Map(byOrder);
   if (begins) orders.set(body.id, instrument);

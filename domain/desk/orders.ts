@@ -7,7 +7,6 @@ import type { Exchange, OrderRequest } from '../broker.ts';
 import { isProtocolFault } from '../broker.ts';
 import { calendarFor, isMarketOpen, isWeekendHold, openMinutesBetween } from '../calendar.ts';
 import type { GuardVerdict, OrderCause } from '../events.ts';
-import type { OpeningFacts } from '../guards.ts';
 import { judgeOpening } from '../guards.ts';
 import type { ClientOrderId, DecisionId } from '../ids.ts';
 import { clientOrderIdOf, closeOrderIdOf, flattenOrderIdOf } from '../ids.ts';
@@ -21,24 +20,19 @@ import type { Action } from '../policy.ts';
 import type { Instant } from '../time.ts';
 import { floorMinute, formatInstant, MINUTE_MS, plusMs, SECOND_MS } from '../time.ts';
 import { isBeyondStops } from '../stops.ts';
-import { touchedLast } from '../touched.ts';
 import { workingOrders } from '../trading.ts';
-import { linkDoubt } from './conditions.ts';
 import type { Draft, Telling } from './draft.ts';
 import { factId } from './draft.ts';
 import { leavesTransaction, tellExchange } from './exchanges.ts';
-import { exposureWith, notionalOf, realisedDayLoss } from './exposure.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
-import { dayLossNow, equityNow } from './marks.ts';
+import { movedLast, openingFacts } from './opening.ts';
 import { lastLookAtStop } from './stops.ts';
 import type { Book, DeskState } from './state.ts';
-import { isForeign, ourOpenTrade, ourOpenTrades } from './state.ts';
+import { ourOpenTrade, ourOpenTrades } from './state.ts';
 
 /** How long after a bar's end a decision on it may still act. */
 export const DECISION_AGE_MS_MAX = MINUTE_MS;
 const RESOLVE_INTERVAL_MS = 5 * SECOND_MS;
-/** Reconciliations in a row that may fail before new exposure stops. */
-const AGREEMENT_INTERVALS_MAX = 3;
 
 interface DecisionContext {
   readonly decisionId: DecisionId;
@@ -47,74 +41,11 @@ interface DecisionContext {
 
 // --- opening ---
 
-/** Why the desk's picture of the broker is not to be traded on; null when it is sound. */
-export function unsoundness(state: DeskState, now: Instant): string | null {
-  if (!state.live.connected.pricing) return 'pricing stream down';
-  if (!state.live.connected.transactions) return 'transaction stream down';
-  const doubt = linkDoubt(state);
-  if (doubt !== null) return doubt;
-  const agreed = state.live.lastAgreedAt;
-  if (agreed === null || !(now - agreed <= AGREEMENT_INTERVALS_MAX * state.settings.reconciliationIntervalMs)) return 'no recent reconciliation agreed';
-  return null;
-}
-
-/**
- * The newest transaction that may have changed what a decision on this instrument rests on: one about it, or about
- * the account as a whole. What the broker has spoken of and the ledger does not hold yet may be anything.
- */
-function movedLast(state: DeskState, book: Book): number {
-  const { ledger, live } = state;
-  return live.brokerTransactionId > ledger.lastTransactionId ? live.brokerTransactionId : touchedLast(ledger.touched, book.settings.instrument.name);
-}
-
-/** After the broker would not trade an instrument, nothing is opened there for this long, or until it has filled an opening. */
-const RESTRICTION_MS = 15 * MINUTE_MS;
-
-/** Why the broker does not trade the instrument just now; null when it has not said so lately. */
-export function restrictionOf(book: Book, now: Instant): string | null {
-  const { restriction } = book.trading;
-  return restriction === null || now - restriction.since >= RESTRICTION_MS ? null : restriction.reason;
-}
-
-function openingFacts(draft: Draft, book: Book, orderUnits: Units, context: DecisionContext): OpeningFacts {
-  const { state, now } = draft;
-  const loss = dayLossNow(state);
-  const { instrument } = book.settings;
-  const opening = workingOrders(book.trading).filter((order) => order.leg === 'open');
-  return {
-    now,
-    safety: state.safety,
-    limits: state.settings.safety,
-    calendar: calendarFor(state.settings.calendar, book.settings.instrument.name),
-    blackout: state.settings.blackout,
-    fridayFlattenMinute: state.settings.fridayFlattenMinute,
-    pipLocation: instrument.pipLocation,
-    orderUnits,
-    positionUnits: netUnits(state.ledger, instrument.name, (trade) => !isForeign(state, trade)),
-    openingOrders: opening.length,
-    openingUnits: opening.reduce((sum, order) => add(sum, absolute(subtract(order.units, order.filledUnits))), ZERO_UNITS),
-    orderNotional: notionalOf(state, book, orderUnits),
-    exposure: exposureWith(state, now, { instrument: instrument.name, units: orderUnits }),
-    equity: equityNow(state),
-    realisedDayLoss: realisedDayLoss(state),
-    restriction: restrictionOf(book, now),
-    quote: state.live.quotes.get(instrument.name) ?? null,
-    quoteDoubt: state.live.trust.get(instrument.name)?.doubted?.distance ?? null,
-    dayLossMoney: loss.money,
-    dayLossPips: loss.pips,
-    foreignTrades: state.unacknowledged.size,
-    notReady: state.live.notReady,
-    unsound: unsoundness(state, now),
-    decidedOnTransactionId: context.transactionId,
-    movedAtTransactionId: movedLast(state, book),
-  };
-}
-
 function openTrade(draft: Draft, book: Book, side: 1 | -1, context: DecisionContext): void {
   const { instrument, stopLossPips } = book.settings;
   const size = draft.state.settings.sizing(book.settings);
   const units = side === 1 ? size : negate(size);
-  const facts = openingFacts(draft, book, units, context);
+  const facts = openingFacts(draft.state, book, units, context.transactionId, draft.now);
   const { verdicts, deniedBy } = judgeOpening(facts);
   const telling = { instrument: instrument.name, correlationId: context.decisionId, causedBy: factId('DecisionMade', context.decisionId) };
   if (deniedBy !== null || facts.quote === null) {
@@ -358,15 +289,6 @@ export function recordExchange(draft: Draft, clientOrderId: ClientOrderId, reque
       draft.tell({ type: 'OrderRejected', data: { clientOrderId, reason: exchange.refusal.slice(0, 2_000), transactionId: null } }, telling);
     }
     if (status === 401 || status === 403) draft.halt('authentication', `the broker answered ${status}: ${exchange.refusal ?? ''}`);
-  }
-}
-
-/** An instrument that the broker will not trade is told of once. */
-export function alertOnRestrictions(draft: Draft, before: DeskState): void {
-  for (const [instrument, book] of draft.state.books) {
-    const { restriction } = book.trading;
-    if (restriction === null || restriction.reason === before.books.get(instrument)?.trading.restriction?.reason) continue;
-    draft.tell({ type: 'AlertRaised', data: { code: 'instrumentRestricted', severity: 'critical', detail: `${instrument}: ${restriction.reason}; nothing is opened, closes are asked again` } }, { causedBy: THE_ONE_BEFORE });
   }
 }
 

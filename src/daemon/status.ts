@@ -2,7 +2,7 @@
 import type { Json } from '../../domain/canonical.ts';
 import { conditionsOf } from '../../domain/desk/conditions.ts';
 import { exposureWith, realisedDayLoss } from '../../domain/desk/exposure.ts';
-import { restrictionOf, unsoundness } from '../../domain/desk/orders.ts';
+import { restrictionOf, unsoundness } from '../../domain/desk/opening.ts';
 import { dayLossNow, equityNow, unrealisedAtBars } from '../../domain/desk/marks.ts';
 import type { Book, DeskState } from '../../domain/desk/state.ts';
 import { ourOpenTrade } from '../../domain/desk/state.ts';

@@ -220,7 +220,7 @@ describe('the hash', () => {
 });
 
 describe('the example profiles', () => {
-  test.each(['practice', 'demo'])('%s loads as it is', (name) => {
+  test.each(['practice', 'demo', 'demo-three'])('%s loads as it is', (name) => {
     const { config } = loadConfig({ file: `config/profiles/${name}.yaml`, environment: {} });
     expect(config.deployment.name).toBe(name);
     expect(config.broker.environment).not.toBe('live');

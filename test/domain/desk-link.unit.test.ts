@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { conditionsOf } from '../../domain/desk/conditions.ts';
-import { unsoundness } from '../../domain/desk/orders.ts';
+import { unsoundness } from '../../domain/desk/opening.ts';
 import { clientOrderIdOf } from '../../domain/ids.ts';
 import type { DecisionId } from '../../domain/ids.ts';
 import { MINUTE_MS, parseInstant, plusMs, SECOND_MS } from '../../domain/time.ts';

@@ -137,12 +137,28 @@ describe('trades', () => {
 });
 
 describe('pending orders and tags', () => {
+  test('rest on after a part of them filled: the same order, or one that takes its place', () => {
+    const limit = (count: string, more: Omit<Body, 'type'> = {}): Body => ({ type: 'LIMIT_ORDER', instrument: 'EUR_USD', units: count, ...more });
+    const part = (orderID: string, count: string): Body => ({ type: 'ORDER_FILL', orderID, instrument: 'EUR_USD', units: count, reason: 'LIMIT_ORDER' });
+    const pendingAfter = (...bodies: readonly Body[]): readonly string[] =>
+      [...fold([...CREATED, ...bodies]).pendingOrders.values()].map(({ orderId, restUnits }) => `${orderId} ${restUnits === null ? '' : format(restUnits)}`);
+    expect(pendingAfter(limit('-1000'))).toEqual(['3 -1000']);
+    expect(pendingAfter(limit('-1000'), part('3', '-400'))).toEqual(['3 -600']);
+    expect(pendingAfter(limit('-1000'), part('3', '-400'), part('3', '-600'))).toEqual([]);
+    expect(pendingAfter(limit('-1000'), part('3', '-400'), { type: 'ORDER_CANCEL', orderID: '3' })).toEqual([]);
+    expect(pendingAfter(limit('-1000'), part('3', '-400'), limit('-600', { replacesOrderID: '3' }))).toEqual(['5 -600']);
+    // One that filled with more than it asked for is over.
+    expect(pendingAfter(limit('1000'), part('3', '1001'))).toEqual([]);
+    // A market order never rests.
+    expect(pendingAfter({ type: 'MARKET_ORDER', instrument: 'EUR_USD', units: '1000' }, part('3', '400'))).toEqual([]);
+  });
+
   test('are pending from their transaction to the fill or cancellation that names them', () => {
     const orders = fold([...CREATED, { type: 'STOP_LOSS_ORDER', tradeID: '9', price: '1.09', reason: 'ON_FILL' }, { type: 'LIMIT_ORDER' }, { type: 'MARKET_ORDER' }]);
     expect([...orders.pendingOrders.values()]).toEqual([
-      { orderId: '3', type: 'STOP_LOSS_ORDER', tradeId: '9', price: price('1.09'), reason: 'ON_FILL' },
-      { orderId: '4', type: 'LIMIT_ORDER', tradeId: null, price: null, reason: null },
-      { orderId: '5', type: 'MARKET_ORDER', tradeId: null, price: null, reason: null },
+      { orderId: '3', type: 'STOP_LOSS_ORDER', tradeId: '9', price: price('1.09'), reason: 'ON_FILL', restUnits: null },
+      { orderId: '4', type: 'LIMIT_ORDER', tradeId: null, price: null, reason: null, restUnits: null },
+      { orderId: '5', type: 'MARKET_ORDER', tradeId: null, price: null, reason: null, restUnits: null },
     ]);
     const ended = fold([{ type: 'ORDER_CANCEL', orderID: '4' }, { type: 'ORDER_FILL', instrument: 'EUR_USD', orderID: '5' }, { type: 'ORDER_CANCEL', orderID: '77' }], orders);
     expect([...ended.pendingOrders.keys()]).toEqual(['3']);

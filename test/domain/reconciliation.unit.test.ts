@@ -78,7 +78,7 @@ describe('ledger and snapshot at the same id', () => {
   });
 
   test('agree on pending orders in any order, by number and not by text', () => {
-    const pendingOrders = new Map(['5', '10', '9'].map((orderId) => [orderId, { orderId, type: 'STOP_LOSS_ORDER', tradeId: orderId === '5' ? '4' : null, price: price('1.095'), reason: 'ON_FILL' }]));
+    const pendingOrders = new Map(['5', '10', '9'].map((orderId) => [orderId, { orderId, type: 'STOP_LOSS_ORDER', tradeId: orderId === '5' ? '4' : null, price: price('1.095'), reason: 'ON_FILL', restUnits: null }]));
     expect(compare({ pendingOrders: [stop('10'), stop('5'), stop('9')] }, { ...LEDGER, pendingOrders })).toEqual([]);
   });
 });

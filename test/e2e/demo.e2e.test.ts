@@ -1,6 +1,6 @@
 /**
  * The demo, whole: two real processes trade a market to its end, and the books agree. The market is a file of mid
- * prices over a weekend, a drawn one, and, where it lies at hand, a real one.
+ * prices over a weekend, three of them side by side, a drawn one, and, where it lies at hand, a real one.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { units } from '../../domain/money.ts';
 import { parseInstant } from '../../domain/time.ts';
-import { FRIDAY_BARS, FRIDAY_CLOSE, HISTORY_BARS, SUNDAY_BARS, weekendFile } from './bars.ts';
+import { FRIDAY_BARS, FRIDAY_CLOSE, HISTORY_BARS, SUNDAY_BARS, THREE, weekendFile } from './bars.ts';
 import { ofType, readLog } from './log.ts';
 import type { Log } from './log.ts';
 import type { Settings } from './processes.ts';
@@ -30,6 +30,7 @@ const reportSchema = z.object({
   agreed: z.boolean(),
   headHash: z.string(),
   books: z.array(z.object({ figure: z.string(), log: z.string(), broker: z.string(), equal: z.boolean() })).length(5),
+  parts: z.array(z.object({ part: z.string(), figure: z.string(), readModels: z.string(), replay: z.string(), broker: z.string(), equal: z.boolean() })),
 });
 type Report = z.infer<typeof reportSchema>;
 
@@ -42,12 +43,29 @@ async function demo(place: Workplace, settings: Settings, market: NodeJS.Process
 function expectAgreement(report: Report): void {
   expect(report).toMatchObject({ agreed: true, chainVerified: true, replayEqual: true, discrepancies: 0 });
   for (const { figure, log, broker } of report.books) expect(log, figure).toBe(broker);
+  for (const { part, figure, readModels, replay, broker } of report.parts) expect([readModels, replay], `${part} ${figure}`).toEqual([broker, broker]);
 }
 
 /** Rows as stored, one text for each, so that a difference shows which one differs. */
 const rowsOf = (log: Log): readonly string[] => log.events.map(({ recorded }) => JSON.stringify(recorded));
 
-const fillSchema = z.looseObject({ type: z.literal('ORDER_FILL'), time: z.string(), units: z.string() });
+const fillSchema = z.looseObject({ type: z.literal('ORDER_FILL'), time: z.string(), units: z.string(), instrument: z.string(), tradeOpened: z.looseObject({ price: z.string() }).optional() });
+
+/** The most dollars that open trades ever held, or owed, on one side, at the prices of their opening. */
+function dollarsAtMost(log: Log): number {
+  const held = new Map<string, number>();
+  let most = 0;
+  for (const { data } of ofType(log, 'BrokerTransactionRecorded')) {
+    const fill = fillSchema.safeParse(data.body).data;
+    if (fill === undefined) continue;
+    const price = Number(fill.tradeOpened?.price);
+    const dollars = fill.instrument === 'USD_JPY' ? Number(fill.units) : -Number(fill.units) * price;
+    held.set(fill.instrument, fill.tradeOpened === undefined ? 0 : dollars);
+    const sides = [...held.values()];
+    most = Math.max(most, sides.reduce((sum, one) => sum + Math.max(one, 0), 0), sides.reduce((sum, one) => sum + Math.max(-one, 0), 0));
+  }
+  return most;
+}
 
 /** Net units that the recorded fills before an instant come to. */
 function positionAt(log: Log, epochMs: number): bigint {
@@ -73,6 +91,47 @@ describe('the demo', () => {
     const two = await demo(second, RANDOM, market);
     expect(rowsOf(two.log)).toEqual(rowsOf(one.log));
     expect(two.report).toEqual(one.report);
+  });
+
+  test('trades three instruments on one account within its limits, agrees by instrument and by currency, and comes out the same a second time', async () => {
+    const [first, second] = [new Workplace(), new Workplace()];
+    const bars = THREE.map((pair) => `${pair.name}=${weekendFile(first, HISTORY_BARS + 120, 90, pair)}`).join(',');
+    const market = { RECKONER_DEMO: 'three', RECKONER_BARS: bars, RECKONER_SPREAD_PIPS: '1.4' };
+    // A euro and a pound together are worth more dollars than that.
+    const settings: Settings = { 'safety.currencyExposureMax': '2.2' };
+    const one = await demo(first, settings, market);
+    expectAgreement(one.report);
+    expect(one.report.bars).toBe(3 * (120 + 90));
+    expect(one.report.parts.map(({ part, figure }) => `${part} ${figure}`)).toEqual([
+      ...THREE.flatMap(({ name }) => [`${name} net units`, `${name} realised P&L`]), 'EUR net exposure', 'USD net exposure', 'GBP net exposure', 'JPY net exposure',
+    ]);
+    for (const { name } of THREE) expect(ofType(one.log, 'OrderIntended').filter(({ data }) => data.instrument === name).length, name).toBeGreaterThan(2);
+    expect(ofType(one.log, 'OrderDenied').filter(({ data }) => data.guard === 'currencyExposure').length).toBeGreaterThan(0);
+    expect(ofType(one.log, 'OrderDenied').filter(({ data }) => data.guard === 'stateMoved')).toEqual([]);
+    expect(positionAt(one.log, FRIDAY_CLOSE)).toBe(0n);
+    expect(dollarsAtMost(one.log)).toBeLessThanOrEqual(2.2);
+    const two = await demo(second, settings, market);
+    expect(rowsOf(two.log)).toEqual(rowsOf(one.log));
+    expect(two.report).toEqual(one.report);
+  });
+
+  test('agrees, too, when it enters by limit orders that the broker ends after ten seconds', async () => {
+    const place = new Workplace();
+    const market = { RECKONER_BARS: weekendFile(place, HISTORY_BARS + 100, 1), RECKONER_SPREAD_PIPS: '1.4' };
+    const { report, log } = await demo(place, { ...RANDOM, 'trading.entry': 'limit' }, market);
+    expectAgreement(report);
+    const opened = ofType(log, 'OrderIntended').filter(({ data }) => data.leg === 'open');
+    expect(opened.length).toBeGreaterThan(3);
+    for (const { data } of opened) expect(data.requestBody).toMatch(/"gtdTime":"2026-.*"timeInForce":"GTD".*"type":"LIMIT"/);
+    const types = ofType(log, 'BrokerTransactionRecorded').map(({ data }) => data.body['type']);
+    expect(types.filter((type) => type === 'LIMIT_ORDER')).toHaveLength(opened.length);
+    expect(report.fills).toBeGreaterThan(3);
+  });
+
+  test('knows its profiles by name', async () => {
+    const { code, stderr } = await new Workplace().command(['demo', '--profile', 'four'], {}, null);
+    expect(code).toBe(64);
+    expect(stderr).toContain('there is no demo profile "four": use one or three');
   });
 
   test('comes out the same twice on a drawn market, at the broker too', async () => {

@@ -3,6 +3,7 @@ import { TestBroker } from './server.ts';
 import type { BarSeries } from '../../../adapters/broker/bars/series.ts';
 import { ANCHOR_PATH } from '../../../adapters/broker/bars/path.ts';
 import { engineSettings, usualSettings } from '../../../adapters/broker/engine/settings.ts';
+import type { Switches } from '../../../adapters/broker/engine/switches.ts';
 import { startServer } from '../../../adapters/broker/server.ts';
 import { PRICE_WINDOW_MS, StreamHub } from '../../../adapters/broker/streams.ts';
 import { Venue } from '../../../adapters/broker/venue.ts';
@@ -20,9 +21,9 @@ export interface HandDriven {
 }
 
 /** Starts a broker in the manner of real time over bars of a market that is always open. */
-export async function handDriven(series: readonly BarSeries[], startAt: Instant, path: typeof ANCHOR_PATH = ANCHOR_PATH): Promise<HandDriven> {
+export async function handDriven(series: readonly BarSeries[], startAt: Instant, path: typeof ANCHOR_PATH = ANCHOR_PATH, switches: Partial<Switches> = {}): Promise<HandDriven> {
   const instruments = series.map((each) => usualSettings(usualInstrument(each.instrument)));
-  const settings = engineSettings({ instruments, calendar: { ...OANDA_CALENDAR, alwaysOpen: true }, fixedConversions: { JPY: '0.0066' } });
+  const settings = engineSettings({ instruments, calendar: { ...OANDA_CALENDAR, alwaysOpen: true }, fixedConversions: { JPY: '0.0066' }, switches });
   const venue = new Venue({ settings, series, startAt, path });
   const hub = new StreamHub(venue, { lockstep: false, consumersMax: 20, unreadBytesMax: 1_000_000, windowMs: PRICE_WINDOW_MS });
   const token = 'a-token-of-the-test';
