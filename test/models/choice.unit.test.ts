@@ -19,6 +19,8 @@ describe('the choice', () => {
   test('goes to the higher Q, then the higher prior, then the lower index', () => {
     expect(choose(result([1, 6, 6, 2], [9, 1, 2, 9])).action).toBe('SELL');
     expect(choose(result([1, 6, 6, 2], [9, 1, 1, 9], [0.1, 0.2, 0.3, 0.4])).action).toBe('SELL');
+    expect(choose(result([1, 6, 6, 2], [9, 2, 1, 9])).action).toBe('BUY');
+    expect(choose(result([1, 6, 6, 2], [9, 1, 1, 9], [0.1, 0.3, 0.2, 0.4])).action).toBe('BUY');
     expect(choose(result([1, 6, 6, 2])).action).toBe('BUY');
   });
 
@@ -45,7 +47,7 @@ describe('the choice', () => {
 
   test('above temperature 0 is drawn in proportion to the sharpened visits', () => {
     const drawn = (draw: number, temperature = 1, mask: ActionMask = all): string => chooseAction(result([2, 0, 5, 3]), mask, { minConfidence: 0, temperature }, draw).action;
-    expect([0, 0.199, 0.201, 0.699, 0.701, 0.999].map((draw) => drawn(draw))).toEqual(['HOLD', 'HOLD', 'SELL', 'SELL', 'CLOSE', 'CLOSE']);
+    expect([0, 0.199, 0.2, 0.699, 0.701, 0.999].map((draw) => drawn(draw))).toEqual(['HOLD', 'HOLD', 'SELL', 'SELL', 'CLOSE', 'CLOSE']);
     // 4, 25 and 9 of 38.
     expect([0.1, 0.11, 0.76, 0.77].map((draw) => drawn(draw, 0.5))).toEqual(['HOLD', 'SELL', 'SELL', 'CLOSE']);
     expect([0, 0.62, 0.63].map((draw) => drawn(draw, 1, [false, true, true, true]))).toEqual(['SELL', 'SELL', 'CLOSE']);
