@@ -88,7 +88,7 @@ export function scatterNaively(parameters: ScatteringParameters, window: readonl
   const log2T = Math.floor(Math.log2(T));
   const size = paddedLength(length, T);
   const left = Math.floor((size - length) / 2);
-  const cut = (level: number): readonly [number, number] => range(level).reduce<readonly [number, number]>(([from, to]) => [Math.ceil(from / 2), Math.ceil(to / 2)] as const, [left, left + length]);
+  const cut = (level: number): readonly [number, number] => range(level).reduce<readonly [number, number]>(([from, to]) => [Math.ceil(from / 2), Math.ceil(to / 2)], [left, left + length]);
   const phi = normalised(gaussian(size, 0, 0.1 / T));
   const filtered = (spectrum: Signal, filter: readonly number[], decimation: number): Signal =>
     inverse({ re: folded(spectrum.re.map((bin, k) => bin * filter[k]!), decimation, 'mean'), im: folded(spectrum.im.map((bin, k) => bin * filter[k]!), decimation, 'mean') });

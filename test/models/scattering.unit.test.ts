@@ -116,6 +116,8 @@ describe('scattering', () => {
     { J: 5, Q: 1, length: 35, averagingScale: 'global', kymatio: '0.4.0.dev0' },
     { J: 3, Q: 8, length: 50, maxOrder: 1, averagingScale: 3 },
     { J: 1, Q: [12, 3], length: 20 },
+    // 3·42 − 2 lies just below a power of two: the padding stops one short of it.
+    { J: 5, Q: 1, length: 42 },
   ])('agrees with the definition, summed term by term, for %o', (parameters) => {
     const window = Array.from({ length: parameters.length }, (_, i) => Math.sin(i * i * 0.7) + i / parameters.length);
     const expected = scatterNaively(parameters, window);
