@@ -14,7 +14,7 @@ const CLOCK_TIME = /^([01]\d|2[0-3]):[0-5]\d$/;
 const YEARLY_TIME = /^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]) ([01]\d|2[0-3]):[0-5]\d$/;
 
 /** A plain decimal, at least (or above) `min` and at most `max`, canonically spelled. */
-function decimal({ above, min = '0', max }: { above?: string; min?: string; max?: string } = {}) {
+export function decimal({ above, min = '0', max }: { above?: string; min?: string; max?: string } = {}) {
   const range = `${above === undefined ? `at least ${min}` : `above ${above}`}${max === undefined ? '' : ` and at most ${max}`}`;
   return z
     .string()
@@ -29,7 +29,7 @@ function decimal({ above, min = '0', max }: { above?: string; min?: string; max?
 }
 
 /** A whole number within bounds. */
-function integer(min: number, max: number) {
+export function integer(min: number, max: number) {
   return z
     .string()
     .regex(/^-?\d{1,15}$/, 'must be a whole number')
@@ -37,7 +37,7 @@ function integer(min: number, max: number) {
     .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
 }
 
-const flag = () => z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
+export const flag = () => z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
 const clockTime = () => z.string().regex(CLOCK_TIME, 'must be a time of day such as 17:00');
 const yearlyTime = () => z.string().regex(YEARLY_TIME, 'must be a day and time of every year such as 12-24 17:00');
 const path = () => z.string().min(1, 'must not be empty').max(1024, 'must be at most 1024 characters');

@@ -50,6 +50,8 @@ export class Venue {
   #now: Instant;
   readonly #listeners: VenueListener[] = [];
   readonly #settlements = new Map<string, Settlement>();
+  /** What is to happen besides, soonest first. */
+  readonly #agenda: { readonly at: Instant; readonly act: () => void }[] = [];
 
   constructor(options: VenueOptions) {
     const { series, startAt, path } = options;
@@ -81,6 +83,12 @@ export class Venue {
     this.#settlements.set(String(orderId), settlement);
   }
 
+  /** Lets something happen at a market time to come, before the price points of that time. */
+  schedule(at: Instant, act: () => void): void {
+    const later = this.#agenda.findIndex((entry) => entry.at > at);
+    this.#agenda.splice(later < 0 ? this.#agenda.length : later, 0, { at, act });
+  }
+
   /**
    * Plays every price point and timed event up to and including `until`, and moves time there; with
    * `stopAtTransactions` only up to the first that writes a transaction.
@@ -92,6 +100,12 @@ export class Venue {
       const timedAt = this.engine.nextTimedEventAt();
       const isTimed = track === null || timedAt <= pointAt;
       const nextAt = isTimed ? timedAt : instantOf(pointAt);
+      const [entry] = this.#agenda;
+      if (entry !== undefined && entry.at <= nextAt && entry.at <= until) {
+        this.#agenda.shift();
+        if (this.#wrote(entry.at, entry.act) && stopAtTransactions) return;
+        continue;
+      }
       if (nextAt > until) break;
       this.#now = nextAt;
       const transactions = isTimed ? this.engine.advanceTo(timedAt) : this.#playPoint(track);
@@ -99,6 +113,14 @@ export class Venue {
       if (stopAtTransactions && transactions.length > 0) return;
     }
     if (until > this.#now) this.#now = until;
+  }
+
+  /** Acts at a time; did that write a transaction? */
+  #wrote(at: Instant, act: () => void): boolean {
+    const before = this.engine.lastTransactionId;
+    if (at > this.#now) this.#now = at;
+    act();
+    return this.engine.lastTransactionId > before;
   }
 
   /** The track whose point comes next, or null when all are played to their ends. */
