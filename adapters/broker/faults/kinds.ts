@@ -170,12 +170,14 @@ export const ACCOUNT_FAULTS: ReadonlySet<FaultKind> = namesOf(ACCOUNT_KINDS);
 /** Faults whose whole being is to begin and, it may be, to end: nothing is matched. */
 export const EVENT_FAULTS: ReadonlySet<FaultKind> = new Set<FaultKind>([...ACCOUNT_FAULTS, 'refuseStreams']);
 
-const ENTRY_DESCRIPTIONS: ReadonlyMap<string, string> = new Map([
-  ...faultSchema.options.flatMap((option) => Object.entries(option.shape).map(([key, field]): [string, string] => [key, (field as z.ZodType).description ?? ''])),
-  ...Object.entries(requestTrigger.shape).map(([key, field]): [string, string] => [key, field.description ?? '']),
-]);
-/** What a key of a fault means, for the message about a wrong value. */
-export const describeKey = (key: string): string => ENTRY_DESCRIPTIONS.get(key) ?? '';
+type Shape = { readonly [key: string]: unknown };
+const descriptionIn = (shape: Shape, key: string): string | null => (shape[key] instanceof z.ZodType ? (shape[key].description ?? null) : null);
+
+/** What a key means in a fault of this kind, for the message about a wrong value. */
+export function describeKey(kindName: unknown, key: string): string {
+  const option = faultSchema.options.find((each) => each.shape.kind.value === kindName);
+  return (option === undefined ? null : descriptionIn(option.shape, key)) ?? descriptionIn(requestTrigger.shape, key) ?? '';
+}
 
 /** The keys that every fault has: those that may be given beside a preset. */
 export const TIMING_KEYS: ReadonlySet<string> = new Set(Object.keys(timing));

@@ -56,8 +56,8 @@ export class EntryError extends Error {
   }
 }
 
-const findingsOf = (error: z.ZodError, at: Path): readonly Finding[] =>
-  error.issues.flatMap((issue) => [...issueProblems(issue, (path) => describeKey(String(path.at(-1) ?? '')))].map((problem) => ({ ...problem, path: [...at, ...problem.path] })));
+const findingsOf = (error: z.ZodError, at: Path, kind: unknown): readonly Finding[] =>
+  error.issues.flatMap((issue) => [...issueProblems(issue, (path) => describeKey(kind, String(path.at(-1) ?? '')))].map((problem) => ({ ...problem, path: [...at, ...problem.path] })));
 
 const isMap = (value: unknown): value is RawMap => typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -90,7 +90,7 @@ function readEntry(entry: unknown, at: Path): { readonly name: string; readonly 
   if (!isMap(entry)) throw new EntryError([{ path: at, key: null, what: 'must be a fault with keys of its own', remedy: 'give kind:, preset: or row:' }]);
   return [...rawFaults(entry, at)].map(({ name, raw }) => {
     const parsed = faultSchema.safeParse(raw, { reportInput: true });
-    if (!parsed.success) throw new EntryError(findingsOf(parsed.error, at));
+    if (!parsed.success) throw new EntryError(findingsOf(parsed.error, at, raw['kind']));
     return { name: parsed.data.name ?? name, fault: parsed.data };
   });
 }
@@ -109,7 +109,7 @@ export function readFault(body: unknown): readonly { readonly name: string; read
 
 function expand(values: RawMap): FaultPlan {
   const parsed = documentSchema.safeParse(values, { reportInput: true });
-  if (!parsed.success) throw new EntryError(findingsOf(parsed.error, []));
+  if (!parsed.success) throw new EntryError(findingsOf(parsed.error, [], null));
   const { seed, faults, storm } = parsed.data;
   const findings: Finding[] = [];
   const read = faults.flatMap((entry, index) => {

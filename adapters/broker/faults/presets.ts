@@ -29,8 +29,7 @@ export const PRESETS: { readonly [name: string]: readonly RawFault[] } = {
   maintenance: [
     { kind: 'status', status: '503', body: 'html', ...lasting(5 * MINUTE) },
     { kind: 'status', host: 'stream', status: '503', body: 'html', ...lasting(5 * MINUTE) },
-    { kind: 'cutStream', stream: 'pricing', ...once },
-    { kind: 'cutStream', stream: 'transactions', ...once },
+    { kind: 'cutStream', ...lasting(5 * MINUTE) },
   ],
   tokenRevoked: [
     { kind: 'status', status: '401', errorMessage: 'Insufficient authorization to perform request.', ...lasting(10 * MINUTE) },
@@ -99,10 +98,10 @@ export const PRESETS: { readonly [name: string]: readonly RawFault[] } = {
   unknownLineType: [{ kind: 'badLine', form: 'unknownType', stream: 'transactions', ...once }],
   unknownEnum: [{ kind: 'badBody', form: 'unknownEnum', ...READS, count: '2' }],
   unknownFields: [{ kind: 'badBody', form: 'unknownFields', ...lasting(5 * MINUTE) }],
-  cutStreams: [{ kind: 'cutStream', stream: 'pricing', ...once }, { kind: 'cutStream', stream: 'transactions', ...once }],
+  cutStreams: [{ kind: 'cutStream', ...lasting(10_000) }],
   cutMidLine: [{ kind: 'cutStream', midLine: 'true', ...once }],
   flappingStreams: [{ kind: 'cutStream', probability: '0.5', ...lasting(10 * MINUTE) }],
-  streamsRefused: [{ kind: 'cutStream', count: '2' }, { kind: 'refuseStreams', ...lasting(2 * MINUTE) }],
+  streamsRefused: [{ kind: 'cutStream', ...lasting(2 * MINUTE) }, { kind: 'refuseStreams', ...lasting(2 * MINUTE) }],
   higherEpochOrder: [{ kind: 'foreignTrade', tag: 'reckoner:epoch:999999999' }],
   duplicateClientId: [{ kind: 'foreignTrade', clientId: 'takeOurs' }],
 };
