@@ -52,6 +52,18 @@ export class FaultyBroker extends TestBroker {
     return { ...head, bytes, text: bytes.toString('utf8'), broken };
   }
 
+  /** A stream as the chunks in which it came. */
+  async rawStream(path: string): Promise<{ readonly chunks: Buffer[]; readonly text: () => string; readonly ended: Promise<void> }> {
+    const response = await request(`${this.broker.stream}/v3/accounts/${this.broker.account}${path}`, { headers: { authorization: `Bearer ${this.broker.token}` }, dispatcher: this.#raw });
+    const chunks: Buffer[] = [];
+    response.body.on('data', (chunk: Buffer) => chunks.push(chunk));
+    const ended = new Promise<void>((resolve) => {
+      response.body.on('error', () => resolve());
+      response.body.on('close', () => resolve());
+    });
+    return { chunks, text: () => Buffer.concat(chunks).toString('latin1'), ended };
+  }
+
   rawOrder(units = '100'): Promise<Heard> {
     return this.raw('POST', '/orders', { order: { type: 'MARKET', instrument: 'EUR_USD', units } });
   }
