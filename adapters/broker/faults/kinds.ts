@@ -45,7 +45,7 @@ const requestTrigger = z.strictObject({
   nth: integer(1, 1_000_000).default(1).describe('Which of the matching requests sets the fault off, counted from 1.'),
 });
 
-const probability = () => z.string().regex(/^(0(\.\d{1,9})?|1(\.0{1,9})?)$/, 'must be from 0 to 1').transform(Number).pipe(z.number().gt(0, 'must be above 0'));
+export const probability = () => z.string().regex(/^(0(\.\d{1,9})?|1(\.0{1,9})?)$/, 'must be from 0 to 1').transform(Number).pipe(z.number().gt(0, 'must be above 0'));
 
 /** When a fault is active, and how often it strikes. */
 const timing = {

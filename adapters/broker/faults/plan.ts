@@ -3,17 +3,16 @@
  * schedule, whatever the machine and the day.
  */
 import { z } from 'zod';
+import type { Finding } from './documents.ts';
+import { EntryError, asText, findingsOf, fromDocument, fromFile } from './documents.ts';
 import type { Fault } from './kinds.ts';
 import { TIMING_KEYS, describeKey, faultSchema } from './kinds.ts';
 import type { RawFault } from './presets.ts';
 import { PRESETS, ROWS, ROWS_ELSEWHERE } from './presets.ts';
 import { drawStorm, stormSchema } from './storm.ts';
 import type { StormOutline } from './storm.ts';
-import { issueProblems } from '../../../config/issues.ts';
-import { ConfigError } from '../../../config/problems.ts';
 import { integer } from '../../../config/schema.ts';
-import { readYaml } from '../../../config/source.ts';
-import type { Path, RawMap, RawValue, YamlSource } from '../../../config/source.ts';
+import type { Path, RawMap } from '../../../config/source.ts';
 
 /** A fault of the schedule, with the name under which the log speaks of it: `3 lostResponse`. */
 export interface PlannedFault {
@@ -36,28 +35,6 @@ const documentSchema = z.strictObject({
   faults: z.array(z.unknown()).max(FAULTS_MAX).default([]),
   storm: stormSchema.optional(),
 });
-
-interface Finding {
-  readonly path: Path;
-  /** The key that nobody knows, when that is what is wrong. */
-  readonly key: string | null;
-  readonly what: string;
-  readonly remedy: string;
-}
-
-/** The rest of a message about an entry that is spelled wrong. */
-export class EntryError extends Error {
-  override readonly name = 'EntryError';
-  readonly findings: readonly Finding[];
-
-  constructor(findings: readonly Finding[]) {
-    super(findings.map(({ path, what, remedy }) => `${path.length === 0 ? 'fault' : path.join('.')}: ${what}; ${remedy}`).join('\n'));
-    this.findings = findings;
-  }
-}
-
-const findingsOf = (error: z.ZodError, at: Path, kind: unknown): readonly Finding[] =>
-  error.issues.flatMap((issue) => [...issueProblems(issue, (path) => describeKey(kind, String(path.at(-1) ?? '')))].map((problem) => ({ ...problem, path: [...at, ...problem.path] })));
 
 const isMap = (value: unknown): value is RawMap => typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -90,17 +67,10 @@ function readEntry(entry: unknown, at: Path): { readonly name: string; readonly 
   if (!isMap(entry)) throw new EntryError([{ path: at, key: null, what: 'must be a fault with keys of its own', remedy: 'give kind:, preset: or row:' }]);
   return [...rawFaults(entry, at)].map(({ name, raw }) => {
     const parsed = faultSchema.safeParse(raw, { reportInput: true });
-    if (!parsed.success) throw new EntryError(findingsOf(parsed.error, at, raw['kind']));
+    if (!parsed.success) throw new EntryError(findingsOf(parsed.error, at, (key) => describeKey(raw['kind'], key)));
     return { name: parsed.data.name ?? name, fault: parsed.data };
   });
 }
-
-/** JSON the way a plan's file is read: every scalar as text. */
-export const asText = (value: unknown): RawValue => {
-  if (Array.isArray(value)) return value.map(asText);
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, asText(each)]));
-  return String(value);
-};
 
 /** Reads the fault that a command names. @throws EntryError with the keys and the remedies in its message. */
 export function readFault(body: unknown): readonly { readonly name: string; readonly fault: Fault }[] {
@@ -109,7 +79,7 @@ export function readFault(body: unknown): readonly { readonly name: string; read
 
 function expand(values: RawMap): FaultPlan {
   const parsed = documentSchema.safeParse(values, { reportInput: true });
-  if (!parsed.success) throw new EntryError(findingsOf(parsed.error, [], null));
+  if (!parsed.success) throw new EntryError(findingsOf(parsed.error, [], (key) => describeKey(null, key)));
   const { seed, faults, storm } = parsed.data;
   const findings: Finding[] = [];
   const read = faults.flatMap((entry, index) => {
@@ -128,22 +98,7 @@ function expand(values: RawMap): FaultPlan {
 }
 
 /** The schedule of a document that is at hand. @throws ConfigError */
-export function planOf(document: unknown): FaultPlan {
-  try {
-    return expand(asText(document) as RawMap);
-  } catch (error) {
-    if (!(error instanceof EntryError)) throw error;
-    throw new ConfigError(error.findings.map(({ path, what, remedy }) => ({ place: 'fault plan', field: path.join('.'), what, remedy })));
-  }
-}
+export const planOf = (document: unknown): FaultPlan => fromDocument('fault plan', document, expand);
 
 /** Reads a plan (YAML or JSON). @throws ConfigError with the line and the key of everything that is wrong. */
-export function readFaultPlan(file: string): FaultPlan {
-  const yaml: YamlSource = readYaml(file);
-  try {
-    return expand(yaml.values);
-  } catch (error) {
-    if (!(error instanceof EntryError)) throw error;
-    throw new ConfigError(error.findings.map(({ path, key, what, remedy }) => ({ place: key === null ? yaml.place(path) : yaml.placeOfKey(path, key), field: path.join('.'), what, remedy })));
-  }
-}
+export const readFaultPlan = (file: string): FaultPlan => fromFile(file, expand);

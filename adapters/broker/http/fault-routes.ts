@@ -2,8 +2,9 @@
 import type { FastifyInstance } from 'fastify';
 import { queryText } from './app.ts';
 import { HttpError } from './errors.ts';
+import { EntryError } from '../faults/documents.ts';
 import type { FaultInjector } from '../faults/injector.ts';
-import { EntryError, readFault } from '../faults/plan.ts';
+import { readFault } from '../faults/plan.ts';
 
 export function addFaultRoutes(app: FastifyInstance, injector: FaultInjector): void {
   app.get('/faults', async () => ({ faults: injector.status() }));
