@@ -8,6 +8,7 @@
 import { ANCHOR_PATH, PathCursor, barPath } from './bars/path.ts';
 import type { BarSeries } from './bars/series.ts';
 import type { Transaction } from './engine/bodies.ts';
+import { marketOf } from './engine/book.ts';
 import type { Engine, Tick } from './engine/engine.ts';
 import { createEngine } from './engine/engine.ts';
 import type { EngineSettings } from './engine/settings.ts';
@@ -50,6 +51,8 @@ export class Venue {
   #now: Instant;
   readonly #listeners: VenueListener[] = [];
   readonly #settlements = new Map<string, Settlement>();
+  /** Points by which an instrument's prices are displaced. */
+  readonly #displaced = new Map<string, number>();
   /** What is to happen besides, soonest first. */
   readonly #agenda: { readonly at: Instant; readonly act: () => void }[] = [];
 
@@ -81,6 +84,12 @@ export class Venue {
   /** Calls back once, when the order is filled or cancelled. */
   onSettled(orderId: number, settlement: Settlement): void {
     this.#settlements.set(String(orderId), settlement);
+  }
+
+  /** Displaces every coming price of an instrument by so many pips; the candles stay as they are. */
+  displace(instrument: string, pips: number): void {
+    const { displayPrecision, pipLocation } = marketOf(this.engine.book, instrument).settings.instrument;
+    this.#displaced.set(instrument, pips * 10 ** (displayPrecision + pipLocation));
   }
 
   /** Lets something happen at a market time to come, before the price points of that time. */
@@ -139,7 +148,8 @@ export class Venue {
     const point = track.cursor.peek();
     if (point === null) throw new Error(`${instrument} has no point to play`);
     track.cursor.take();
-    const transactions = this.engine.tick({ instrument, bid: point.bid, ask: point.ask, at: point.at });
+    const shift = this.#displaced.get(instrument) ?? 0;
+    const transactions = this.engine.tick({ instrument, bid: point.bid + shift, ask: point.ask + shift, at: point.at });
     for (const listener of this.#listeners) listener.price(instrument);
     return transactions;
   }

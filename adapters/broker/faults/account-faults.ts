@@ -1,14 +1,13 @@
-/** What others do to the account: trades of theirs, and their hands on ours. */
-import type { FaultInjector, LiveFault } from './injector.ts';
-import type { Body, Json, Transaction } from '../engine/bodies.ts';
+/** What others do to the account: trades of theirs, their hands on ours, and what the broker does by itself. */
+import type { FaultInjector } from './injector.ts';
+import type { Fault, FaultOf } from './kinds.ts';
+import type { Body, Json } from '../engine/bodies.ts';
 import { isBody } from '../engine/bodies.ts';
-import { openTrades, pendingOrders } from '../engine/book.ts';
-import type { Engine, Outcome } from '../engine/engine.ts';
-import type { FaultOf } from './kinds.ts';
+import type { DependentOrder, Trade } from '../engine/book.ts';
+import { marketOf, openTrades } from '../engine/book.ts';
+import { printPoints } from '../engine/decimals.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { Venue } from '../venue.ts';
-
-/** A request of the platform on which people trade by hand; no client's begins like it. */
-const platformRequestId = (venue: Venue): string => `71${String(venue.now).padStart(16, '0')}`;
 
 /** The client id of the newest order that carries one. */
 function newestClientId(engine: Engine): string | undefined {
@@ -25,35 +24,96 @@ function foreignOrder(fault: FaultOf<'foreignTrade'>, engine: Engine): Body {
   return { type: 'MARKET', instrument: fault.instrument, units: fault.units, timeInForce: 'FOK', positionFill: 'DEFAULT', ...(Object.keys(extensions).length === 0 ? {} : { clientExtensions: extensions }) };
 }
 
-function actsOf({ fault }: LiveFault, engine: Engine, venue: Venue): readonly (() => Outcome)[] {
-  const receipt = { at: venue.now, requestId: platformRequestId(venue) };
+const tradesOf = (engine: Engine, instrument: string | undefined): readonly Trade[] => openTrades(engine.book).filter((trade) => instrument === undefined || trade.instrument === instrument);
+
+const stopOf = (trade: Trade): DependentOrder | null => trade.dependents.get('STOP_LOSS') ?? null;
+
+/** Where a trade's stop stands after it was moved away from the market, or towards it. */
+function movedStop(engine: Engine, trade: Trade, stop: DependentOrder, pips: number): Body {
+  const { displayPrecision, pipLocation } = marketOf(engine.book, trade.instrument).settings.instrument;
+  const points = pips * 10 ** (displayPrecision + pipLocation);
+  return { stopLoss: { price: printPoints(stop.triggerPoints + (trade.currentUnits.isNegative() ? points : -points), displayPrecision) } };
+}
+
+/** What came of an act, in a word; acts that cannot be refused have none. */
+interface Done {
+  readonly kind?: string;
+  readonly reason?: string;
+}
+
+/** The acts that a fault consists of; each is recorded with the transactions that it wrote. */
+function actsOf(fault: Fault, venue: Venue): readonly (() => Done | void)[] {
+  const { engine, now } = venue;
+  const actions = engine.venueActions;
+  const done = (act: () => unknown) => () => void act();
   switch (fault.kind) {
     case 'foreignTrade':
-      return [() => engine.placeOrder(foreignOrder(fault, engine), receipt)];
+      return [() => actions.foreignOrder(foreignOrder(fault, engine), now)];
     case 'manualClose':
-      return openTrades(engine.book)
-        .filter((trade) => fault.instrument === undefined || trade.instrument === fault.instrument)
-        .map((trade) => () => engine.closeTrade(String(trade.id), { units: fault.units }, receipt));
+      return tradesOf(engine, fault.instrument).map((trade) => () => actions.foreignTradeClose(String(trade.id), fault.units, now));
     case 'stopCancelled':
-      return pendingOrders(engine.book)
-        .filter((order) => order.type === 'STOP_LOSS' && (fault.instrument === undefined || order.instrument === fault.instrument))
-        .map((order) => () => engine.cancel(String(order.id), receipt));
+      return tradesOf(engine, fault.instrument).flatMap((trade) => (stopOf(trade) === null ? [] : [() => actions.foreignTradeOrders(String(trade.id), { stopLoss: null }, now)]));
+    case 'stopMoved':
+      return tradesOf(engine, fault.instrument).flatMap((trade) => {
+        const stop = stopOf(trade);
+        return stop === null ? [] : [() => actions.foreignTradeOrders(String(trade.id), movedStop(engine, trade, stop, fault.pips), now)];
+      });
+    case 'marginCloseout':
+      return [done(() => actions.forceMarginCloseout(now))];
+    case 'delayedTradeClosure': {
+      const ids = tradesOf(engine, fault.instrument).map(({ id }) => id);
+      return ids.length === 0 ? [] : [done(() => actions.delayTradeClosure(ids, now))];
+    }
+    case 'transfer':
+      return [done(() => actions.transferFunds(fault.amount, now))];
+    case 'dividend':
+      return [done(() => actions.adjustDividend(fault.instrument, fault.quotePerUnit, now))];
+    case 'lateFill':
+      return [done(() => actions.delayMarketOrders(fault.orders, fault.delayMs))];
+    case 'thinMarket':
+      return [done(() => actions.limitLiquidity(fault.instrument, fault.units, fault.points))];
+    case 'forcedFill':
+      return [done(() => actions.forceNextFill(fault.instrument, fault.units))];
+    case 'burntIds':
+      return [done(() => actions.burnTransactionIds(fault.ids))];
+    case 'unknownTransaction':
+      return [done(() => actions.writeUnknownTransaction(fault.type, { amount: '0.0000' }, now))];
     default:
       return [];
   }
 }
 
-/** Lets account faults happen as they begin, each with a record of the transactions that it wrote. */
+/** Sets what the venue does while faults of these kinds are active, and sets it back behind the last of them. */
+function followVenueFaults(fault: Fault, injector: FaultInjector, venue: Venue): void {
+  const { venueActions } = venue.engine;
+  if (fault.kind === 'instrumentStatus') {
+    const newest = injector.activeFaults('instrumentStatus').findLast(({ instrument }) => instrument === fault.instrument);
+    venueActions.setInstrumentStatus(fault.instrument, newest?.status ?? 'TRADEABLE');
+  } else if (fault.kind === 'accountLock') {
+    venueActions.lockAccount(injector.activeFaults('accountLock').at(-1)?.lock ?? null);
+  } else if (fault.kind === 'priceJump') {
+    venue.displace(fault.instrument, injector.activeFaults('priceJump').filter(({ instrument }) => instrument === fault.instrument).reduce((sum, { pips }) => sum + pips, 0));
+  }
+}
+
+/** Is a fault's instrument one that the venue has? */
+const isOffered = (fault: Fault, venue: Venue): boolean => !('instrument' in fault) || fault.instrument === undefined || venue.tracks.has(fault.instrument);
+
+/** Lets the faults of the account and of the venue happen as they begin, and end. */
 export function addAccountFaults(injector: FaultInjector, venue: Venue): void {
   injector.listen({
     begun(live) {
-      for (const act of actsOf(live, venue.engine, venue)) {
+      if (!isOffered(live.fault, venue)) return void injector.hit(live, { outcome: 'the venue does not have the instrument' });
+      followVenueFaults(live.fault, injector, venue);
+      for (const act of actsOf(live.fault, venue)) {
         const first = venue.engine.lastTransactionId + 1;
-        const outcome = venue.request(act);
-        const transactions: readonly Transaction[] = venue.engine.transactions(first, venue.engine.lastTransactionId);
-        const what: { [key: string]: Json } = { outcome: outcome.kind, transactions: transactions.map(({ id }) => String(id)) };
-        injector.hit(live, outcome.kind === 'rejected' ? { ...what, reason: outcome.reason } : what);
+        const { kind = 'done', reason } = venue.request(act) ?? {};
+        const transactions: Json = venue.engine.transactions(first, venue.engine.lastTransactionId).map(({ id }) => String(id));
+        injector.hit(live, { outcome: kind, ...(reason === undefined ? {} : { reason }), transactions });
       }
+    },
+    ended(live) {
+      if (isOffered(live.fault, venue)) followVenueFaults(live.fault, injector, venue);
     },
   });
 }

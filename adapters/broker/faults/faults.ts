@@ -47,7 +47,7 @@ function addListenerFaults(app: FastifyInstance, injector: FaultInjector): void 
       app.server.close();
     },
     ended(live) {
-      if (live.fault.kind !== 'refuseStreams' || port === null || injector.active('refuseStreams').length > 0) return;
+      if (live.fault.kind !== 'refuseStreams' || port === null || injector.activeFaults('refuseStreams').length > 0) return;
       app.server.listen(port, '127.0.0.1');
       port = null;
     },

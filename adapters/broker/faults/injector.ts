@@ -3,7 +3,7 @@
  * record of it. The injectors beside it ask here whether a request or a line is struck, and do what the fault says.
  */
 import type { FaultLog } from './fault-log.ts';
-import type { Fault, FaultKind, Moment } from './kinds.ts';
+import type { Fault, FaultKind, FaultOf, Moment } from './kinds.ts';
 import { ACCOUNT_FAULTS, EVENT_FAULTS } from './kinds.ts';
 import type { FaultPlan } from './plan.ts';
 import type { Draws } from './random.ts';
@@ -144,9 +144,9 @@ export class FaultInjector {
     return this.#struck(kinds, matches, key);
   }
 
-  /** The active faults of a kind, struck or not. */
-  active(kind: FaultKind): readonly LiveFault[] {
-    return [...this.#active].filter((live) => live.fault.kind === kind);
+  /** The active faults of a kind, in the order in which they began. */
+  activeFaults<Kind extends FaultKind>(kind: Kind): readonly FaultOf<Kind>[] {
+    return [...this.#active].map(({ fault }) => fault).filter((fault): fault is FaultOf<Kind> => fault.kind === kind);
   }
 
   /** Records what a fault did; false when it is over in the meantime, and must do nothing. */

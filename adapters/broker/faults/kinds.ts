@@ -34,13 +34,13 @@ const moment = () => z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const METHODS = ['GET', 'POST', 'PUT'] as const;
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH'] as const;
 const DURATION_MS_MAX = 400 * DAY_MS;
 const method = () => z.enum(METHODS).optional();
 const path = () => z.string().regex(/^[/*][\w@/*.-]{0,199}$/, 'must be a path below the account such as /orders, with * for anything').optional();
 
 const requestTrigger = z.strictObject({
-  method: method().describe('GET, POST or PUT; any when left out.'),
+  method: method().describe('GET, POST, PUT or PATCH; any when left out.'),
   path: path().describe('Path below the account, such as /orders; * stands for anything.'),
   nth: integer(1, 1_000_000).default(1).describe('Which of the matching requests sets the fault off, counted from 1.'),
 });
@@ -61,7 +61,7 @@ const timing = {
 /** Which requests: of the account and market routes, or of the streams' server. */
 const requests = {
   host: z.enum(['rest', 'stream']).default('rest').describe('rest, or stream for the opening of streams.'),
-  method: method().describe('GET, POST or PUT; any when left out.'),
+  method: method().describe('GET, POST, PUT or PATCH; any when left out.'),
   path: path().describe('Path below the account, such as /orders; * stands for anything.'),
 };
 const lines = { stream: z.enum(['pricing', 'transactions']).optional().describe('pricing or transactions; both when left out.') };
@@ -144,23 +144,52 @@ const STREAM_KINDS = [
     bytes: integer(1, 64 * 1024 * 1024).default(65 * 1024).describe('Size of an oversized line.'),
   }),
   kind('cutStream', { ...lines, midLine: flag().default(false).describe('Cut in the middle of the next line of data.') }),
-  kind('refuseStreams', {}),
   kind('heartbeatAhead', { by: integer(1, 1_000_000).default(1).describe('How many ids the heartbeat’s lastTransactionID is ahead.') }),
 ] as const;
+
+const amount = () => z.string().regex(/^-?\d{1,9}(\.\d{1,10})?$/, 'must be a plain decimal such as 12.5');
+const positiveUnits = () => z.string().regex(/^\d{1,9}(\.\d{1,10})?$/, 'must be units such as 5').refine((text) => Number(text) > 0, 'must be above zero');
+const oneInstrument = { instrument: pair().default('EUR_USD').describe('The pair.') };
 
 /** What happens to the account by somebody else's doing, once, when the fault becomes active. */
 const ACCOUNT_KINDS = [
   kind('foreignTrade', {
-    instrument: pair().default('EUR_USD').describe('The pair.'),
+    ...oneInstrument,
     units: wholeUnits().default('10').describe('Units; negative for a sale.'),
     tag: z.string().max(128).optional().describe('Tag of its client extensions, such as reckoner:epoch:99.'),
     clientId: z.string().max(128).optional().describe('Client id of the order; takeOurs takes that of our newest order.'),
   }),
   kind('manualClose', { ...instrument, units: z.union([z.literal('ALL'), wholeUnits()]).default('ALL').describe('ALL, or units of each open trade.') }),
   kind('stopCancelled', { ...instrument }),
+  kind('stopMoved', { ...instrument, pips: z.string().regex(/^-?[1-9]\d{0,4}$/, 'must be whole pips').transform(Number).default(20).describe('How much farther from the market, or nearer when negative.') }),
+  kind('marginCloseout', {}),
+  kind('delayedTradeClosure', { ...instrument }),
+  kind('transfer', { amount: amount().default('-100').describe('A deposit, or a withdrawal when negative, in the account’s currency.') }),
+  kind('dividend', { ...oneInstrument, quotePerUnit: amount().default('-0.0001').describe('Quote currency for each unit held long.') }),
+  kind('lateFill', { orders: integer(1, 1_000).default(1).describe('Market orders that are accepted at once and filled late.'), delayMs: integer(1, DAY_MS).describe('Market time between acceptance and the first price that they can meet.') }),
+  kind('thinMarket', { ...oneInstrument, units: integer(0, 100_000_000).default(0).describe('Units on offer on either side.'), points: integer(1, 1_000_000).default(60).describe('Price points for which the market stays thin.') }),
+  kind('forcedFill', { ...oneInstrument, units: positiveUnits().describe('Units that the next opening order fills, whatever it asked for.') }),
+  kind('burntIds', { ids: integer(1, 10_000).default(1).describe('Transaction ids that no transaction will ever have.') }),
+  kind('unknownTransaction', { type: z.string().regex(/^[A-Z_]{1,60}$/, 'must be a name in capitals').default('CARBON_LEVY').describe('The type that nobody knows.') }),
 ] as const;
 
-export const faultSchema = z.discriminatedUnion('kind', [...REQUEST_KINDS, ...PRICE_KINDS, ...STREAM_KINDS, ...ACCOUNT_KINDS]);
+/** What the venue does for as long as the fault is active. */
+const VENUE_KINDS = [
+  kind('instrumentStatus', {
+    ...oneInstrument,
+    status: z.enum(['HALTED', 'BID_HALTED', 'ASK_HALTED', 'REDUCE_ONLY', 'BID_REDUCE_ONLY', 'ASK_REDUCE_ONLY']).default('HALTED').describe('What the instrument may be used for; buying meets the ask’s state and selling the bid’s.'),
+  }),
+  kind('accountLock', {
+    lock: z
+      .enum(['ACCOUNT_LOCKED', 'ACCOUNT_ORDER_CREATION_LOCKED', 'ACCOUNT_ORDER_CANCEL_LOCKED', 'ACCOUNT_ORDER_FILL_LOCKED', 'ACCOUNT_NEW_POSITIONS_LOCKED', 'ACCOUNT_CONFIGURATION_LOCKED'])
+      .default('ACCOUNT_LOCKED')
+      .describe('How the account is locked: the reason that refused requests carry.'),
+  }),
+  kind('priceJump', { ...oneInstrument, pips: z.string().regex(/^-?[1-9]\d{0,4}$/, 'must be whole pips').transform(Number).default(30).describe('By how much every price is displaced, downwards when negative.') }),
+  kind('refuseStreams', {}),
+] as const;
+
+export const faultSchema = z.discriminatedUnion('kind', [...REQUEST_KINDS, ...PRICE_KINDS, ...STREAM_KINDS, ...ACCOUNT_KINDS, ...VENUE_KINDS]);
 export type Fault = z.infer<typeof faultSchema>;
 export type FaultKind = Fault['kind'];
 export type FaultOf<Kind extends FaultKind> = Extract<Fault, { readonly kind: Kind }>;
@@ -168,7 +197,7 @@ export type FaultOf<Kind extends FaultKind> = Extract<Fault, { readonly kind: Ki
 const namesOf = <Name extends string>(options: readonly { readonly shape: { readonly kind: { readonly value: Name } } }[]): ReadonlySet<Name> => new Set(options.map((option) => option.shape.kind.value));
 export const ACCOUNT_FAULTS: ReadonlySet<FaultKind> = namesOf(ACCOUNT_KINDS);
 /** Faults whose whole being is to begin and, it may be, to end: nothing is matched. */
-export const EVENT_FAULTS: ReadonlySet<FaultKind> = new Set<FaultKind>([...ACCOUNT_FAULTS, 'refuseStreams']);
+export const EVENT_FAULTS: ReadonlySet<FaultKind> = new Set<FaultKind>([...ACCOUNT_FAULTS, ...namesOf(VENUE_KINDS)]);
 
 type Shape = { readonly [key: string]: unknown };
 const descriptionIn = (shape: Shape, key: string): string | null => (shape[key] instanceof z.ZodType ? (shape[key].description ?? null) : null);

@@ -3,7 +3,7 @@ import { Agent, request } from 'undici';
 import { onTestFinished } from 'vitest';
 import { TestBroker } from './server.ts';
 import { planOf } from '../../../adapters/broker/faults/plan.ts';
-import type { LocalBrokerOptions } from '../../../adapters/broker/local-broker.ts';
+import type { LocalBrokerOptions } from '../../../adapters/broker/options.ts';
 import { startLocalBroker } from '../../../adapters/broker/local-broker.ts';
 import { isBody } from '../../../adapters/broker/engine/bodies.ts';
 
