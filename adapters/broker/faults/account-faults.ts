@@ -35,17 +35,20 @@ function movedStop(engine: Engine, trade: Trade, stop: DependentOrder, pips: num
   return { stopLoss: { price: printPoints(stop.triggerPoints + (trade.currentUnits.isNegative() ? points : -points), displayPrecision) } };
 }
 
-/** What came of an act, in a word; acts that cannot be refused have none. */
+/** What came of an act, in a word. */
 interface Done {
-  readonly kind?: string;
+  readonly kind: string;
   readonly reason?: string;
 }
 
 /** The acts that a fault consists of; each is recorded with the transactions that it wrote. */
-function actsOf(fault: Fault, venue: Venue): readonly (() => Done | void)[] {
+function actsOf(fault: Fault, venue: Venue): readonly (() => Done)[] {
   const { engine, now } = venue;
   const actions = engine.venueActions;
-  const done = (act: () => unknown) => () => void act();
+  const done = (act: () => unknown) => (): Done => {
+    act();
+    return { kind: 'done' };
+  };
   switch (fault.kind) {
     case 'foreignTrade':
       return [() => actions.foreignOrder(foreignOrder(fault, engine), now)];
@@ -107,7 +110,7 @@ export function addAccountFaults(injector: FaultInjector, venue: Venue): void {
       followVenueFaults(live.fault, injector, venue);
       for (const act of actsOf(live.fault, venue)) {
         const first = venue.engine.lastTransactionId + 1;
-        const { kind = 'done', reason } = venue.request(act) ?? {};
+        const { kind, reason } = venue.request(act);
         const transactions: Json = venue.engine.transactions(first, venue.engine.lastTransactionId).map(({ id }) => String(id));
         injector.hit(live, { outcome: kind, ...(reason === undefined ? {} : { reason }), transactions });
       }

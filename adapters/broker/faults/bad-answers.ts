@@ -4,7 +4,7 @@ import type { FaultKind, FaultOf } from './kinds.ts';
 import { badPrice, isPrintedPrice, movedPrice } from './prices.ts';
 import type { Body, Json } from '../engine/bodies.ts';
 import { isBody } from '../engine/bodies.ts';
-import { MINUTE_MS, parseInstant } from '../../../domain/time.ts';
+import { MINUTE_MS, instantOf, parseInstant } from '../../../domain/time.ts';
 import type { Instant } from '../../../domain/time.ts';
 
 export const ANSWER_KINDS: ReadonlySet<FaultKind> = new Set<FaultKind>(['badCandles', 'badPrice', 'accountChanged', 'withheldTransactions', 'alteredTransactions']);
@@ -12,8 +12,11 @@ export const ANSWER_KINDS: ReadonlySet<FaultKind> = new Set<FaultKind>(['badCand
 /** An answer changed by a fault, or null when there is nothing in it that the fault is about. */
 export type Changed = Body | null;
 
-const listOf = (value: Json | undefined): readonly Json[] | null => (Array.isArray(value) ? (value as readonly Json[]) : null);
-const bodyOf = (value: Json | undefined): Body | null => (isBody(value) ? (value as Body) : null);
+const listOf = (value: Json | undefined): readonly Json[] | null => (Array.isArray(value) ? value : null);
+const bodyOf = (value: Json | undefined): Body | null => (isBody(value) ? (value) : null);
+
+/** A time as the client wants it written: RFC 3339, or seconds since 1970. */
+const timeOf = (text: string): Instant => (/^\d+\.\d+$/.test(text) ? instantOf(Math.floor(Number(text) * 1_000)) : parseInstant(text));
 
 /** Rewrites some of a list; null when none is rewritten. A rewrite to `'gone'` takes the item out. */
 function changedList(list: readonly Json[] | null, rewrite: (body: Body) => Body | 'gone' | null): Json[] | null {
@@ -49,7 +52,7 @@ const movedCandle = (candle: Body, pips: number): Body => eachSide(candle, (ohlc
 function badCandle(fault: FaultOf<'badCandles'>, live: LiveFault, candle: Body, newest: boolean, now: Instant): Body | 'gone' | null {
   const { time, complete } = candle;
   if (typeof time !== 'string' || complete !== true || live.from === null) return null;
-  const start = parseInstant(time);
+  const start = timeOf(time);
   const end = start + MINUTE_MS;
   // Candles that were complete before the fault began are not touched: they have been seen as they are.
   if (end <= live.from) return null;
@@ -103,7 +106,7 @@ function changedTransactions(answer: Body, rewrite: (transaction: Body) => Body 
 }
 
 const isOf = (fault: { readonly type?: string | undefined }, live: LiveFault, transaction: Body): boolean =>
-  (fault.type === undefined || fault.type === transaction['type']) && typeof transaction['time'] === 'string' && live.from !== null && parseInstant(transaction['time']) >= live.from;
+  (fault.type === undefined || fault.type === transaction['type']) && typeof transaction['time'] === 'string' && live.from !== null && timeOf(transaction['time']) >= live.from;
 
 /** What a fault makes of an answer. */
 export function changedAnswer(live: LiveFault, answer: Body, now: Instant): Changed {

@@ -23,7 +23,7 @@ const plain = (payload: BadBody['payload'], headers: BadBody['headers'] = {}): B
 function everyObject(value: Json, rewrite: (body: { readonly [key: string]: Json }) => { readonly [key: string]: Json }): Json {
   if (Array.isArray(value)) return value.map((item: Json) => everyObject(item, rewrite));
   if (!isBody(value)) return value;
-  return rewrite(Object.fromEntries(Object.entries(value).map(([key, each]) => [key, everyObject(each as Json, rewrite)])));
+  return rewrite(Object.fromEntries(Object.entries(value).map(([key, each]) => [key, everyObject(each, rewrite)])));
 }
 
 const withUnknownFields = (body: { readonly [key: string]: Json }): { readonly [key: string]: Json } => ({ ...body, addedLastWeek: { reason: 'none', levels: ['1', '2'] } });

@@ -15,6 +15,7 @@ import type { Replica } from './replica.ts';
 import { captureReplica, staleAnswer } from './replica.ts';
 import type { Body } from '../engine/bodies.ts';
 import { compact, isBody } from '../engine/bodies.ts';
+import { timesFor } from '../http/app.ts';
 import type { Venue } from '../venue.ts';
 import { plusMs } from '../../../domain/time.ts';
 
@@ -179,7 +180,7 @@ class ExchangeFaults {
     const stale = replica === undefined || answer === null ? null : staleAnswer(replica, seen.path, answer);
     if (stale === null || !this.#injector.hit(live, { ...nameOf(seen), lastTransactionID: stale.body['lastTransactionID'] ?? null })) return;
     reply.code(stale.status);
-    outgoing.payload = JSON.stringify(stale.body);
+    outgoing.payload = JSON.stringify(timesFor(outgoing.request)(stale.body));
   }
 
   #change(live: LiveFault, outgoing: Outgoing, text: string): void {

@@ -54,7 +54,10 @@ function presetOf(entry: RawMap, at: Path): string {
 
 /** What an entry spells out: itself, or the faults of the preset that it names. */
 function* rawFaults(entry: RawMap, at: Path): Generator<{ readonly name: string; readonly raw: RawMap | RawFault }> {
-  if (entry['preset'] === undefined && entry['row'] === undefined) return yield { name: typeof entry['kind'] === 'string' ? entry['kind'] : '', raw: entry };
+  if (entry['preset'] === undefined && entry['row'] === undefined) {
+    yield { name: typeof entry['kind'] === 'string' ? entry['kind'] : '', raw: entry };
+    return;
+  }
   const name = presetOf(entry, at);
   const { preset: _preset, row: _row, ...beside } = entry;
   const unknown = Object.keys(beside).filter((key) => !TIMING_KEYS.has(key));

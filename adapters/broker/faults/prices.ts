@@ -28,7 +28,7 @@ function withSide(price: Body, side: Side, rewrite: (text: string) => string): B
   const ladder = price[side];
   const levels = Array.isArray(ladder) ? ladder.map((level: Json) => (isBody(level) && isPrintedPrice(level['price']) ? { ...level, price: rewrite(level['price']) } : level)) : ladder;
   const closeoutText = price[closeout];
-  return { ...price, ...(levels === undefined ? {} : { [side]: levels as Json }), ...(isPrintedPrice(closeoutText) ? { [closeout]: rewrite(closeoutText) } : {}) };
+  return { ...price, ...(levels === undefined ? {} : { [side]: levels }), ...(isPrintedPrice(closeoutText) ? { [closeout]: rewrite(closeoutText) } : {}) };
 }
 
 const bothSides = (price: Body, rewrite: (text: string) => string): Body => withSide(withSide(price, 'bids', rewrite), 'asks', rewrite);

@@ -15,6 +15,8 @@ export interface Replica {
   readonly answers: ReadonlyMap<string, Body>;
 }
 
+const idOf = (body: Body): string => (typeof body['id'] === 'string' ? body['id'] : '');
+
 export function captureReplica(engine: Engine): Replica {
   const { book, lastTransactionId } = engine;
   const at = (body: Body): Body => ({ ...body, lastTransactionID: String(lastTransactionId) });
@@ -33,8 +35,8 @@ export function captureReplica(engine: Engine): Replica {
       ['/pendingOrders', at({ orders })],
       ['/orders', at({ orders })],
       ...positions.map(({ settings: { instrument } }): [string, Body] => [`/positions/${instrument.name}`, at({ position: positionBody(engine, marketOf(book, instrument.name)) })]),
-      ...trades.map((trade): [string, Body] => [`/trades/${String(trade['id'])}`, at({ trade })]),
-      ...orders.map((order): [string, Body] => [`/orders/${String(order['id'])}`, at({ order })]),
+      ...trades.map((trade): [string, Body] => [`/trades/${idOf(trade)}`, at({ trade })]),
+      ...orders.map((order): [string, Body] => [`/orders/${idOf(order)}`, at({ order })]),
     ]),
   };
 }
@@ -48,7 +50,7 @@ export function staleAnswer(replica: Replica, path: string, answer: Body): { rea
   const lastTransactionID = String(replica.lastTransactionId);
   const { transactions, transaction } = answer;
   if (Array.isArray(transactions)) return { status: 200, body: { ...answer, transactions: transactions.filter((item: Json) => known(replica, item)), lastTransactionID } };
-  if (isBody(transaction) && !known(replica, transaction as Json)) return { status: 404, body: { errorMessage: 'The transaction ID specified does not exist', lastTransactionID } };
+  if (isBody(transaction) && !known(replica, transaction)) return { status: 404, body: { errorMessage: 'The transaction ID specified does not exist', lastTransactionID } };
   if (/^\/(?:trades|orders)\/[^/]+$/.test(path)) return { status: 404, body: { errorCode: path.startsWith('/trades') ? 'NO_SUCH_TRADE' : 'NO_SUCH_ORDER', errorMessage: 'The ID specified does not exist', lastTransactionID } };
   return null;
 }

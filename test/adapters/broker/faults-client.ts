@@ -71,7 +71,7 @@ export class FaultyBroker extends TestBroker {
   async inject(fault: object): Promise<readonly unknown[]> {
     const answer = await this.send('POST', '/faults', fault);
     if (answer.status !== 200 || !Array.isArray(answer.body['ids'])) throw new Error(`the fault was refused with ${answer.status}: ${answer.text}`);
-    return answer.body['ids'];
+    return answer.body['ids'] as readonly unknown[];
   }
 
   async faultLog(): Promise<readonly LogEntry[]> {

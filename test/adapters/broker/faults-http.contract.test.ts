@@ -84,7 +84,7 @@ describe('a status', () => {
   });
 
   test.each([
-    ['accountLocked', 403, 'ACCOUNT_LOCKED'],
+    ['accountForbidden', 403, 'ACCOUNT_LOCKED'],
     ['orderRejected', 400, 'INSUFFICIENT_FUNDS'],
     ['otherClientError', 405, ''],
   ])('%s refuses the order, which is not executed', async (preset, status, errorCode) => {
