@@ -43,6 +43,8 @@ const BUSY: Settings = {
 export interface DrillPlan {
   /** Entries of a fault plan: kinds, presets or rows. */
   readonly faults: readonly object[];
+  /** A storm of them, as a plan spells it. */
+  readonly storm?: object;
   readonly seed?: number;
   /** Lockstep: bars that the market goes on for. */
   readonly bars?: number;
@@ -97,7 +99,7 @@ export class Drill {
       account: ACCOUNT,
       seed: 7,
       ...(clock === 'lockstep' ? lockstep : { alwaysOpen: true, instruments: ['EUR_USD'] }),
-      faults: planOf({ seed: plan.seed ?? 1, faults: plan.faults }),
+      faults: planOf({ seed: plan.seed ?? 1, faults: plan.faults, ...(plan.storm === undefined ? {} : { storm: plan.storm }) }),
       ...plan.broker,
     });
     onTestFinished(() => broker.close());
