@@ -14,7 +14,7 @@ const CLOCK_TIME = /^([01]\d|2[0-3]):[0-5]\d$/;
 const YEARLY_TIME = /^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]) ([01]\d|2[0-3]):[0-5]\d$/;
 
 /** A plain decimal, at least (or above) `min` and at most `max`, canonically spelled. */
-export function decimal({ above, min = '0', max }: { above?: string; min?: string; max?: string } = {}) {
+function decimal({ above, min = '0', max }: { above?: string; min?: string; max?: string } = {}) {
   const range = `${above === undefined ? `at least ${min}` : `above ${above}`}${max === undefined ? '' : ` and at most ${max}`}`;
   return z
     .string()

@@ -98,15 +98,16 @@ class ExchangeFaults {
     });
   }
 
-  /** Before the broker acts: whatever delays the request, answers in its place or loses it. */
-  async before(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    if (!request.url.startsWith('/v3')) return;
+  /** Before the broker acts: whatever delays the request, answers in its place or loses it. A reply that was sent ends the request here. */
+  async before(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+    if (!request.url.startsWith('/v3')) return undefined;
     const seen = seenOf(this.#host, request);
     this.#injector.triggerBy(seen);
     const struck = this.#injector.requestStruck(EXCHANGE_KINDS, seen);
-    if (struck.length === 0) return;
+    if (struck.length === 0) return undefined;
     this.#struck.set(request, struck);
-    for (const each of struck) await this.#before(each, { request, reply, seen, payload: '' });
+    for (const each of struck) if (await this.#before(each, request, reply, seen)) return reply;
+    return undefined;
   }
 
   /** After the broker has acted: whatever delays, changes or loses the answer. */
@@ -118,25 +119,28 @@ class ExchangeFaults {
     return outgoing.payload;
   }
 
-  async #before({ live, fault, draws }: Struck, { request, reply, seen }: Outgoing): Promise<void> {
-    if (reply.sent) return;
+  /** Does what a fault does beforehand; true when that was the whole exchange. */
+  async #before({ live, fault, draws }: Struck, request: FastifyRequest, reply: FastifyReply, seen: SeenRequest): Promise<boolean> {
     switch (fault.kind) {
       case 'latency':
         if (fault.phase === 'before' && this.#injector.hit(live, nameOf(seen))) await sleep(fault.delayMs + draws.whole(0, fault.jitterMs));
-        return;
+        return false;
       case 'status':
-        if (!fault.executed && this.#injector.hit(live, nameOf(seen))) reply.send(setStatus(fault, reply));
-        return;
+        if (fault.executed || !this.#injector.hit(live, nameOf(seen))) return false;
+        reply.send(setStatus(fault, reply));
+        return true;
       case 'lostResponse':
-        if (!fault.executed && this.#injector.hit(live, nameOf(seen))) silence(reply, fault.cut !== 'never');
-        return;
+        if (fault.executed || !this.#injector.hit(live, nameOf(seen))) return false;
+        silence(reply, fault.cut !== 'never');
+        return true;
       case 'lateExecution':
-        if (!this.#injector.hit(live, { ...nameOf(seen), delayMs: fault.delayMs })) return;
+        if (!this.#injector.hit(live, { ...nameOf(seen), delayMs: fault.delayMs })) return false;
         repeatLater(this.#venue, request, fault.delayMs);
         if (fault.reply === 'lost') silence(reply, true);
         else reply.code(504).header('content-type', 'text/html').send(PROXY_PAGE);
-        return;
+        return true;
       default:
+        return false;
     }
   }
 

@@ -16,7 +16,7 @@ const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as c
 const OFFSET = /^\+(\d{1,12})(ms|s|m|h|d)$/;
 const isUnit = (text: string): text is keyof typeof UNIT_MS => Object.hasOwn(UNIT_MS, text);
 
-export function readMoment(text: string): Moment | null {
+function readMoment(text: string): Moment | null {
   const [, count, unit] = OFFSET.exec(text) ?? [];
   if (count !== undefined && unit !== undefined && isUnit(unit)) return { afterStartMs: Number(count) * UNIT_MS[unit] };
   try {

@@ -32,7 +32,6 @@ const toxicSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('down'), ...common }),
 ]);
 export type Toxic = z.infer<typeof toxicSchema>;
-export type ToxicOf<Kind extends Toxic['kind']> = Extract<Toxic, { readonly kind: Kind }>;
 
 const planSchema = z.strictObject({
   seed: integer(0, 4_294_967_295).default(0).describe('Seed of every draw.'),

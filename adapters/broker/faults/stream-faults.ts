@@ -88,7 +88,7 @@ export class StreamFaults implements StreamTamper {
     const body = this.#content(line);
     if (body === null) return;
     const changed: SentLine = { ...line, body };
-    const struck = this.#injector.lineStruck(PASSAGE, (fault) => concerns(fault, changed), `${line.stream} ${line.connection}`);
+    const struck = this.#injector.lineStruck(PASSAGE, (fault) => concerns(fault, changed), line.stream);
     let passing = true;
     for (const each of struck) passing = passing && this.#passage(each, changed, outlet);
     if (passing) this.#sendLine(changed.render(changed.body), outlet);
@@ -97,7 +97,7 @@ export class StreamFaults implements StreamTamper {
   /** The line's body after the faults of what it says; null when it is withheld. */
   #content(line: SentLine): Body | null {
     let { body } = line;
-    for (const { live, fault } of this.#injector.lineStruck(CONTENT, (each) => concerns(each, line), `${line.stream} ${line.connection} content`)) {
+    for (const { live, fault } of this.#injector.lineStruck(CONTENT, (each) => concerns(each, line), `${line.stream} content`)) {
       if (!this.#injector.hit(live, nameOf(line))) continue;
       if (fault.kind === 'withheldTransactions') return null;
       if (fault.kind === 'badPrice') body = badPrice(fault, body, this.#venue.now) ?? body;

@@ -321,6 +321,14 @@ describe('when a fault strikes', () => {
     expect(() => JSON.parse(answer.text) as unknown).toThrow();
   });
 
+  test('the first of two that answer in the broker’s place is the only one', async () => {
+    const broker = await FaultyBroker.with([{ kind: 'status', status: 503, method: 'POST' }, { kind: 'status', status: 429, method: 'POST' }, { kind: 'lateExecution', method: 'POST', delayMs: 1 }]);
+    expect((await broker.rawOrder()).status).toBe(503);
+    expect((await strikes(broker)).map((strike) => (strike as unknown[])[0])).toEqual(['1 status']);
+    await broker.pass(5);
+    expect(await broker.lastTransactionId()).toBe(3);
+  });
+
   test('a plan with one seed gives one log, and another seed another', async () => {
     const faults = [{ kind: 'status', status: 500, probability: 0.4 }, { kind: 'badBody', form: 'garbage', probability: 0.3 }, { preset: 'foreignTrade', at: '+70s' }];
     const run = async (seed: number): Promise<string> => {
