@@ -12,7 +12,7 @@ import type { Venue } from '../venue.ts';
 export interface Faults {
   readonly injector: FaultInjector;
   readonly tamper: StreamTamper;
-  /** Puts faults around the routes that are added to a server afterwards. */
+  /** Puts faults around the routes of a server that does not listen yet. */
   around(app: FastifyInstance, host: 'rest' | 'stream'): void;
   /** Takes up the plan, when everything stands. */
   start(): void;

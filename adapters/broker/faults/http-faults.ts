@@ -206,7 +206,7 @@ function bodyIn(text: string): Body | null {
   return isBody(value) ? (value as Body) : null;
 }
 
-/** Puts the faults of requests around every route that is added to the server. */
+/** Puts the faults of requests around every route of a server that does not listen yet. */
 export function addExchangeFaults(app: FastifyInstance, host: SeenRequest['host'], injector: FaultInjector, venue: Venue): void {
   const faults = new ExchangeFaults(injector, venue, host);
   app.addHook('preHandler', (request, reply) => faults.before(request, reply));
