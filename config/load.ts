@@ -1,11 +1,11 @@
 /** Loading: file, then environment, then defaults, then every check. Nothing half-checked leaves this file. */
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
-import type { z } from 'zod';
 import { canonicalJson } from '../domain/canonical.ts';
 import type { Json } from '../domain/canonical.ts';
 import { findings } from './checks.ts';
 import type { Config } from './config.ts';
+import { issueProblems } from './issues.ts';
 import { ConfigError } from './problems.ts';
 import type { ConfigProblem } from './problems.ts';
 import { schemaKeys, settingsSchema } from './schema.ts';
@@ -73,30 +73,6 @@ function freezeDeep<T>(value: T): T {
 }
 
 const withStars = (path: Path): string => path.map((segment) => (/^\d+$/.test(String(segment)) ? '*' : segment)).join('.');
-
-/** What zod found, in the reader's words. One unrecognised-keys issue can name several keys. */
-function* issueProblems(issue: z.core.$ZodIssue, describe: (path: Path) => string): Generator<{ path: Path; key: string | null; what: string; remedy: string }> {
-  const path = issue.path.map((segment) => (typeof segment === 'symbol' ? String(segment) : segment));
-  const description = describe(path);
-  const remedy = description === '' ? 'correct it' : description;
-  switch (issue.code) {
-    case 'unrecognized_keys':
-      for (const key of issue.keys) yield { path, key, what: `${key} is not a known key`, remedy: 'remove it or correct its spelling' };
-      return;
-    case 'invalid_type':
-      if (issue.input === undefined) yield { path, key: null, what: 'is required', remedy: `add it: ${remedy}` };
-      else yield { path, key: null, what: issue.expected === 'object' ? 'must be a section with keys of its own' : issue.expected === 'array' ? 'must be a list' : 'must be a single value', remedy };
-      return;
-    case 'invalid_value':
-      yield { path, key: null, what: issue.input === undefined ? 'is required' : issue.values.length === 1 || issue.message.startsWith('must') ? issue.message : `must be one of ${issue.values.map(String).join(', ')}`, remedy };
-      return;
-    case 'invalid_union':
-      yield { path, key: null, what: issue.discriminator === undefined ? issue.message : 'must be one of muzero, hold, sma-cross, random', remedy };
-      return;
-    default:
-      yield { path, key: null, what: issue.message, remedy };
-  }
-}
 
 function* leaves(value: unknown, path: Path): Generator<{ path: Path; value: string | number | boolean }> {
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') yield { path, value };

@@ -29,7 +29,7 @@ function decimal({ above, min = '0', max }: { above?: string; min?: string; max?
 }
 
 /** A whole number within bounds. */
-function integer(min: number, max: number) {
+export function integer(min: number, max: number) {
   return z
     .string()
     .regex(/^-?\d{1,15}$/, 'must be a whole number')
@@ -37,7 +37,7 @@ function integer(min: number, max: number) {
     .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
 }
 
-const flag = () => z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
+export const flag = () => z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
 const clockTime = () => z.string().regex(CLOCK_TIME, 'must be a time of day such as 17:00');
 const yearlyTime = () => z.string().regex(YEARLY_TIME, 'must be a day and time of every year such as 12-24 17:00');
 const path = () => z.string().min(1, 'must not be empty').max(1024, 'must be at most 1024 characters');

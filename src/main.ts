@@ -11,6 +11,8 @@ import type { ConfigOption } from './commands/common.ts';
 import { certify } from './commands/certify.ts';
 import type { CertifyOptions } from './commands/certify.ts';
 import { checkConfig, showConfig } from './commands/config.ts';
+import { FAULT_PROXY_HELP, runFaultProxy } from './commands/fault-proxy.ts';
+import type { FaultProxyCommand } from './commands/fault-proxy.ts';
 import { demo } from './commands/demo.ts';
 import type { DemoOptions } from './commands/demo.ts';
 import { writeFeatures } from './commands/features.ts';
@@ -77,6 +79,8 @@ program.command('broker').summary('the local broker: an OANDA v20 server')
   .option('--certificate <file>', 'behave like the account that was certified').option('--switch <name=value>', 'turn one switch of its behaviour; may be repeated', repeated)
   .option('--rate-limits', 'real time: answer 429 beyond 120 requests or 2 new connections a second', false)
   .option('--retry-after <seconds>', 'with --rate-limits: the Retry-After that a 429 carries')
+  .option('--faults <file>', 'fail as a fault plan (YAML or JSON) says')
+  .option('--fault-log <file>', 'append the plan and every fault to a file of JSON lines')
   .addHelpText('after', BROKER_HELP)
   .action((options: BrokerCommand) => act(() => runBroker(options))());
 
@@ -96,6 +100,14 @@ program.command('backtest').summary('a policy on files of bars, as fast as the m
   .option('--spread-pips <n>', 'spread around a file of mid prices').option('--trades <file>', 'write the trades as CSV')
   .option('--log <directory>', 'keep the log there; in memory when left out').option('--no-hashing', 'a log in memory without its chain: faster')
   .action((options: BacktestOptions) => act(() => backtest(options))());
+
+program.command('fault-proxy').summary('a TCP proxy that fails on purpose')
+  .requiredOption('--to <host:port>', 'the server behind it')
+  .option('--listen <n>', 'port; 0 for any', '0')
+  .option('--plan <file>', 'what it does to connections (YAML or JSON); nothing without it')
+  .option('--log <file>', 'append every strike to a file of JSON lines')
+  .addHelpText('after', FAULT_PROXY_HELP)
+  .action((options: FaultProxyCommand) => act(() => runFaultProxy(options))());
 
 program.command('run').summary('run the daemon').addOption(configOption()).action((options: ConfigOption) => act(() => run(options))());
 

@@ -12,6 +12,9 @@ import type { EngineSettings } from './engine/settings.ts';
 import { engineSettings, usualSettings } from './engine/settings.ts';
 import { BrokerOptionError, nominalConversions, offeredInstruments, startBehind } from './options.ts';
 import type { LocalBrokerOptions } from './options.ts';
+import type { Faults } from './faults/faults.ts';
+import { createFaults } from './faults/faults.ts';
+import { NO_FAULTS } from './faults/plan.ts';
 import { startServer } from './server.ts';
 import { PRICE_WINDOW_MS, StreamHub } from './streams.ts';
 import { Venue } from './venue.ts';
@@ -72,6 +75,7 @@ interface Parts {
 interface Running {
   readonly venue: Venue;
   readonly hub: StreamHub;
+  readonly faults: Faults;
   readonly lockstep: LockstepClock | null;
   readonly stop: () => void;
 }
@@ -83,10 +87,13 @@ function lockstepVenue(options: LocalBrokerOptions, parts: Parts): Venue {
   return new Venue({ settings: parts.settings, series, startAt: startBehind(series, historyBars), path: ANCHOR_PATH });
 }
 
+const faultsOf = (options: LocalBrokerOptions, venue: Venue): Faults => createFaults(venue, options.faults ?? NO_FAULTS, options.faultLogFile ?? null);
+
 function startLockstep(options: LocalBrokerOptions, parts: Parts): Running {
   const venue = lockstepVenue(options, parts);
-  const hub = new StreamHub(venue, { lockstep: true, consumersMax: 1, unreadBytesMax: options.unreadBytesMax ?? UNREAD_BYTES_MAX, windowMs: 0 });
-  return { venue, hub, lockstep: new LockstepClock(venue, hub, options.hold ?? false), stop: () => {} };
+  const faults = faultsOf(options, venue);
+  const hub = new StreamHub(venue, { tamper: faults.tamper, lockstep: true, consumersMax: 1, unreadBytesMax: options.unreadBytesMax ?? UNREAD_BYTES_MAX, windowMs: 0 });
+  return { venue, hub, faults, lockstep: new LockstepClock(venue, hub, options.hold ?? false), stop: () => {} };
 }
 
 function startRealtime(options: LocalBrokerOptions, parts: Parts): Running {
@@ -104,10 +111,11 @@ function startRealtime(options: LocalBrokerOptions, parts: Parts): Running {
   const settings = { ...parts.settings, marketOrderWaitMs: options.engine?.marketOrderWaitMs ?? REALTIME_ORDER_WAIT_MS };
   const historyBars = Math.min(...series.map((each) => each.count)) - 1;
   const venue = new Venue({ settings, series, startAt: startBehind(series, historyBars), path: SECOND_PATH });
-  const hub = new StreamHub(venue, { lockstep: false, consumersMax: REALTIME_STREAMS_MAX, unreadBytesMax: options.unreadBytesMax ?? UNREAD_BYTES_MAX, windowMs: PRICE_WINDOW_MS });
+  const faults = faultsOf(options, venue);
+  const hub = new StreamHub(venue, { tamper: faults.tamper, lockstep: false, consumersMax: REALTIME_STREAMS_MAX, unreadBytesMax: options.unreadBytesMax ?? UNREAD_BYTES_MAX, windowMs: PRICE_WINDOW_MS });
   const clock = new RealtimeClock(venue, hub, drawers);
   clock.start();
-  return { venue, hub, lockstep: null, stop: () => clock.close() };
+  return { venue, hub, faults, lockstep: null, stop: () => clock.close() };
 }
 
 function partsOf(options: LocalBrokerOptions): Parts {
@@ -140,10 +148,11 @@ export async function startLocalBroker(options: LocalBrokerOptions): Promise<Loc
   const parts = partsOf(options);
   const { settings, instruments } = parts;
   const token = readToken(options.tokenFile);
-  const { venue, hub, lockstep, stop } = options.clock === 'lockstep' ? startLockstep(options, parts) : startRealtime(options, parts);
+  const { venue, hub, faults, lockstep, stop } = options.clock === 'lockstep' ? startLockstep(options, parts) : startRealtime(options, parts);
   const server = await startServer({
     venue,
     hub,
+    faults,
     token,
     lockstep,
     port: options.port,
@@ -151,6 +160,7 @@ export async function startLocalBroker(options: LocalBrokerOptions): Promise<Loc
     rateLimits: options.rateLimits ?? null,
     strangerStatus: options.strangerStatus ?? 403,
   });
+  faults.start();
   return {
     rest: server.rest,
     stream: server.stream,
@@ -160,6 +170,7 @@ export async function startLocalBroker(options: LocalBrokerOptions): Promise<Loc
     async close() {
       stop();
       await server.close();
+      faults.close();
     },
   };
 }

@@ -3,6 +3,7 @@ import { nominalPrice } from './bars/draw.ts';
 import { USUAL_PAIRS } from './bars/offer.ts';
 import type { BarSeries } from './bars/series.ts';
 import type { RateLimits } from './http/limits.ts';
+import type { FaultPlan } from './faults/plan.ts';
 import type { EngineSettings } from './engine/settings.ts';
 import type { Switches } from './engine/switches.ts';
 import type { TradingCalendar } from '../../domain/calendar.ts';
@@ -50,6 +51,10 @@ export interface LocalBrokerOptions {
   readonly rateLimits?: RateLimits;
   /** The status for an account that is not the client's; which one the broker gives is not established. 403 by default. */
   readonly strangerStatus?: 403 | 404;
+  /** Faults to inject; none when left out. */
+  readonly faults?: FaultPlan;
+  /** A file to which the plan and every fault injected are appended, as JSON lines. */
+  readonly faultLogFile?: string;
   /** Settings of the account that differ from the usual ones. */
   readonly engine?: Partial<Pick<EngineSettings, 'balance' | 'gainFactor' | 'lossFactor' | 'fixedConversions' | 'marketOrderWaitMs'>> & { readonly switches?: Partial<Switches> };
 }

@@ -1,9 +1,11 @@
 /** The HTTP side of the local broker: one port for REST and lockstep, one for streams, as the real one has two hosts. */
 import type { FastifyInstance } from 'fastify';
 import type { LockstepClock } from './clock/lockstep.ts';
+import type { Faults } from './faults/faults.ts';
 import { addAccountRoutes } from './http/account-routes.ts';
 import { createApp } from './http/app.ts';
 import type { AppOptions } from './http/app.ts';
+import { addFaultRoutes } from './http/fault-routes.ts';
 import type { RateLimits } from './http/limits.ts';
 import { rateLimiter } from './http/limits.ts';
 import { addLockstepRoutes } from './http/lockstep-routes.ts';
@@ -16,6 +18,7 @@ import { SECOND_MS } from '../../domain/time.ts';
 interface ServerOptions {
   readonly venue: Venue;
   readonly hub: StreamHub;
+  readonly faults: Faults;
   readonly token: string;
   /** Null in real time, where there is nothing to control. */
   readonly lockstep: LockstepClock | null;
@@ -60,12 +63,15 @@ export function createRestApp(options: AppOptions, awaitSettlement: boolean): Fa
 
 /** Starts both servers on the loopback interface. */
 export async function startServer(options: ServerOptions): Promise<BrokerServer> {
-  const { venue, hub, token, lockstep } = options;
+  const { venue, hub, faults, token, lockstep } = options;
   const limit = options.rateLimits === null ? null : rateLimiter(options.rateLimits);
   const app: AppOptions = { venue, token, limit, strangerStatus: options.strangerStatus };
   const rest = createRestApp(app, lockstep === null);
   if (lockstep !== null) addLockstepRoutes(rest, lockstep);
+  addFaultRoutes(rest, faults.injector);
+  faults.around(rest, 'rest');
   const stream = createApp(app);
+  faults.around(stream, 'stream');
   addStreamRoutes(stream, venue, hub);
   const restAddress = await listen(rest, options.port);
   try {

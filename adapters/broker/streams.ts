@@ -15,7 +15,30 @@ export interface LineCount {
   readonly lines: number;
 }
 
+/** A line on its way to a listener. */
+export interface SentLine {
+  readonly stream: StreamName;
+  readonly connection: number;
+  readonly body: Body;
+  /** The body as the listener wants it, without the line's end. */
+  render(body: Body): string;
+}
+
+/** The way to a listener's socket; what is sent after its end goes nowhere. */
+export interface LineOutlet {
+  /** Sends bytes and counts the lines that they make, or that the bytes yet to come will make. */
+  send(bytes: string | Uint8Array, lines: number): void;
+  /** Ends the connection once what was sent has gone out. */
+  cut(): void;
+}
+
+/** Stands between the hub and the sockets: passes lines on, now or later, changed or not at all. */
+export interface StreamTamper {
+  pass(line: SentLine, outlet: LineOutlet): void;
+}
+
 interface StreamHubOptions {
+  readonly tamper: StreamTamper;
   /** In lockstep a stream has one listener, whose lines are announced by connection; a newcomer replaces it. */
   readonly lockstep: boolean;
   /** Listeners that both streams together may have in real time. */
@@ -50,6 +73,7 @@ interface Consumer {
   readonly connection: number;
   readonly response: ServerResponse;
   readonly request: StreamRequest;
+  readonly outlet: LineOutlet;
   readonly openedAt: Instant;
   /** The newest price of each instrument in the present window, oldest first. */
   readonly held: Map<string, Body>;
@@ -93,7 +117,18 @@ export class StreamHub {
     const channel = this.#channels[name];
     if (this.#options.lockstep) for (const consumer of [...channel.consumers]) this.#drop(channel, consumer);
     channel.connections += 1;
-    const consumer: Consumer = { connection: channel.connections, response, request, openedAt: this.#venue.now, held: new Map(), window: 0, lines: 0, lastLineAt: null };
+    const outlet: LineOutlet = {
+      send: (bytes, lines) => {
+        if (!channel.consumers.has(consumer)) return;
+        consumer.lines += lines;
+        response.write(bytes);
+      },
+      cut: () => {
+        channel.consumers.delete(consumer);
+        response.write('', () => response.destroy());
+      },
+    };
+    const consumer: Consumer = { connection: channel.connections, response, request, outlet, openedAt: this.#venue.now, held: new Map(), window: 0, lines: 0, lastLineAt: null };
     const connectionHeader = this.#options.lockstep ? { 'Lockstep-Connection': String(consumer.connection) } : {};
     response.writeHead(200, { ...request.headers, ...connectionHeader, 'Content-Type': 'application/octet-stream' });
     response.flushHeaders();
@@ -104,14 +139,14 @@ export class StreamHub {
     if (!request.snapshot) return;
     for (const instrument of request.instruments) {
       const body = this.#priceOf(instrument);
-      if (body !== null) this.#write(channel, consumer, body);
+      if (body !== null) this.#write('pricing', consumer, body);
     }
   }
 
   /** Tells listeners that time has passed: windows end, and a stream that was silent for five seconds of market time gets a heartbeat. */
   pulse(): void {
     const { pricing } = this.#channels;
-    for (const consumer of [...pricing.consumers]) this.#endWindow(pricing, consumer);
+    for (const consumer of [...pricing.consumers]) this.#endWindow(consumer);
     const time = formatInstant(this.#venue.now);
     const due = (consumer: Consumer): boolean => consumer.lastLineAt === null || this.#venue.now - consumer.lastLineAt >= HEARTBEAT_MS;
     this.#send('pricing', { type: 'HEARTBEAT', time }, due);
@@ -141,7 +176,7 @@ export class StreamHub {
     for (const consumer of [...pricing.consumers]) {
       if (!consumer.request.instruments.includes(instrument)) continue;
       if (this.#options.windowMs === 0) {
-        this.#write(pricing, consumer, body);
+        this.#write('pricing', consumer, body);
         continue;
       }
       // Taken out first, so that the prices held stay in the order of their times.
@@ -151,27 +186,26 @@ export class StreamHub {
   }
 
   /** Sends what a window held once it is over. */
-  #endWindow(channel: Channel, consumer: Consumer): void {
+  #endWindow(consumer: Consumer): void {
     const window = this.#options.windowMs === 0 ? 0 : Math.floor((this.#venue.now - consumer.openedAt) / this.#options.windowMs);
     if (window === consumer.window) return;
     consumer.window = window;
     const held = [...consumer.held.values()];
     consumer.held.clear();
-    for (const body of held) this.#write(channel, consumer, body);
+    for (const body of held) this.#write('pricing', consumer, body);
   }
 
   #send(name: StreamName, body: Body, wanted: (consumer: Consumer) => boolean): void {
-    const channel = this.#channels[name];
-    for (const consumer of [...channel.consumers]) if (wanted(consumer)) this.#write(channel, consumer, body);
+    for (const consumer of [...this.#channels[name].consumers]) if (wanted(consumer)) this.#write(name, consumer, body);
   }
 
-  #write(channel: Channel, consumer: Consumer, body: Body): void {
+  #write(name: StreamName, consumer: Consumer, body: Body): void {
     if (consumer.response.writableLength > this.#options.unreadBytesMax) {
-      this.#drop(channel, consumer);
+      this.#drop(this.#channels[name], consumer);
       return;
     }
-    consumer.response.write(`${JSON.stringify(consumer.request.withTimes(body))}\n`);
-    consumer.lines += 1;
+    const { connection, request, outlet } = consumer;
+    this.#options.tamper.pass({ stream: name, connection, body, render: (each) => JSON.stringify(request.withTimes(each)) }, outlet);
     consumer.lastLineAt = this.#venue.now;
   }
 

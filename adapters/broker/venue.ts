@@ -8,6 +8,7 @@
 import { ANCHOR_PATH, PathCursor, barPath } from './bars/path.ts';
 import type { BarSeries } from './bars/series.ts';
 import type { Transaction } from './engine/bodies.ts';
+import { marketOf } from './engine/book.ts';
 import type { Engine, Tick } from './engine/engine.ts';
 import { createEngine } from './engine/engine.ts';
 import type { EngineSettings } from './engine/settings.ts';
@@ -50,6 +51,10 @@ export class Venue {
   #now: Instant;
   readonly #listeners: VenueListener[] = [];
   readonly #settlements = new Map<string, Settlement>();
+  /** Points by which an instrument's prices are displaced. */
+  readonly #displaced = new Map<string, number>();
+  /** What is to happen besides, soonest first. */
+  readonly #agenda: { readonly at: Instant; readonly act: () => void }[] = [];
 
   constructor(options: VenueOptions) {
     const { series, startAt, path } = options;
@@ -81,6 +86,18 @@ export class Venue {
     this.#settlements.set(String(orderId), settlement);
   }
 
+  /** Displaces every coming price of an instrument by so many pips; the candles stay as they are. */
+  displace(instrument: string, pips: number): void {
+    const { displayPrecision, pipLocation } = marketOf(this.engine.book, instrument).settings.instrument;
+    this.#displaced.set(instrument, pips * 10 ** (displayPrecision + pipLocation));
+  }
+
+  /** Lets something happen at a market time to come, before the price points of that time. */
+  schedule(at: Instant, act: () => void): void {
+    const later = this.#agenda.findIndex((entry) => entry.at > at);
+    this.#agenda.splice(later < 0 ? this.#agenda.length : later, 0, { at, act });
+  }
+
   /**
    * Plays every price point and timed event up to and including `until`, and moves time there; with
    * `stopAtTransactions` only up to the first that writes a transaction.
@@ -92,6 +109,12 @@ export class Venue {
       const timedAt = this.engine.nextTimedEventAt();
       const isTimed = track === null || timedAt <= pointAt;
       const nextAt = isTimed ? timedAt : instantOf(pointAt);
+      const [entry] = this.#agenda;
+      if (entry !== undefined && entry.at <= nextAt && entry.at <= until) {
+        this.#agenda.shift();
+        if (this.#wrote(entry.at, entry.act) && stopAtTransactions) return;
+        continue;
+      }
       if (nextAt > until) break;
       this.#now = nextAt;
       const transactions = isTimed ? this.engine.advanceTo(timedAt) : this.#playPoint(track);
@@ -99,6 +122,14 @@ export class Venue {
       if (stopAtTransactions && transactions.length > 0) return;
     }
     if (until > this.#now) this.#now = until;
+  }
+
+  /** Acts at a time; did that write a transaction? */
+  #wrote(at: Instant, act: () => void): boolean {
+    const before = this.engine.lastTransactionId;
+    if (at > this.#now) this.#now = at;
+    act();
+    return this.engine.lastTransactionId > before;
   }
 
   /** The track whose point comes next, or null when all are played to their ends. */
@@ -117,7 +148,8 @@ export class Venue {
     const point = track.cursor.peek();
     if (point === null) throw new Error(`${instrument} has no point to play`);
     track.cursor.take();
-    const transactions = this.engine.tick({ instrument, bid: point.bid, ask: point.ask, at: point.at });
+    const shift = this.#displaced.get(instrument) ?? 0;
+    const transactions = this.engine.tick({ instrument, bid: point.bid + shift, ask: point.ask + shift, at: point.at });
     for (const listener of this.#listeners) listener.price(instrument);
     return transactions;
   }

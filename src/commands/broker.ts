@@ -1,4 +1,6 @@
 /** `reckoner broker`: the local broker as a process of its own. */
+import type { FaultPlan } from '../../adapters/broker/faults/plan.ts';
+import { readFaultPlan } from '../../adapters/broker/faults/plan.ts';
 import { OANDA_RATE_LIMITS } from '../../adapters/broker/http/limits.ts';
 import { z } from 'zod';
 import { switchesSchema } from '../../adapters/broker/engine/switches.ts';
@@ -9,7 +11,7 @@ import { InstrumentError, instrumentName } from '../../domain/instruments.ts';
 import { TimeError, parseInstant } from '../../domain/time.ts';
 import type { Instant } from '../../domain/time.ts';
 import { readCertificate, switchesOf } from '../certify/certificate.ts';
-import { say, UsageError } from './common.ts';
+import { say, UsageError, warn } from './common.ts';
 
 export interface BrokerCommand {
   readonly port: string;
@@ -33,6 +35,8 @@ export interface BrokerCommand {
   readonly switch?: readonly string[];
   readonly rateLimits: boolean;
   readonly retryAfter?: string;
+  readonly faults?: string;
+  readonly faultLog?: string;
 }
 
 function number(text: string, option: string, least: number, most: number): number {
@@ -120,7 +124,16 @@ function switchesOfCommand(command: BrokerCommand): Partial<Switches> {
   return Object.fromEntries(Object.entries(parsed.data).filter(([name]) => name in turned));
 }
 
-/** What the command line asks for. @throws UsageError that names the option and the remedy. */
+/** Says what the seed made of a plan, so that a run can be told from another. */
+function announce({ seed, faults, storm }: FaultPlan): void {
+  warn(`faults: seed ${seed}, ${faults.length} planned`);
+  if (storm === null) return;
+  warn(`storm: ${storm.faults} draws over ${storm.spanMs} ms from +${storm.fromMs} ms`);
+  warn(`storm on: ${storm.on.join(' ')}`);
+  warn(`storm off: ${storm.off.join(' ')}`);
+}
+
+/** What the command line asks for. @throws UsageError that names the option and the remedy; ConfigError for a fault plan that is wrong. */
 export function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
   const clock = clockOf(command.clock);
   refuseIdleOptions(command, clock);
@@ -136,6 +149,8 @@ export function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
     hold: command.hold,
     ...(command.rateLimits ? { rateLimits: { ...OANDA_RATE_LIMITS, retryAfterSeconds: command.retryAfter === undefined ? null : whole(command.retryAfter, 'retry-after', 0, 3_600) } } : {}),
     ...(Object.keys(switches).length === 0 ? {} : { engine: { switches } }),
+    ...(command.faults === undefined ? {} : { faults: readFaultPlan(command.faults) }),
+    ...(command.faultLog === undefined ? {} : { faultLogFile: command.faultLog }),
     ...(command.tokenFile === undefined ? {} : { tokenFile: command.tokenFile }),
     ...(command.account === undefined ? {} : { account: command.account }),
     ...(instruments.length === 0 ? {} : { instruments }),
@@ -151,14 +166,28 @@ In real time it draws a market that runs on this machine's clock: a netting acco
 behind it, a price a second for each pair. In lockstep a daemon moves its time, over drawn bars or files of them.
 It prints one line on stdout, {"rest","stream","token","account","instruments"}, and listens until it is told to stop.
 
+With --faults it fails as a plan says: a seed, and faults by kind, by preset (lostResponse) or by row of the fault
+catalogue. POST /faults injects one more, POST /faults/clear ends them all, GET /faults/log tells what happened.
+  seed: 7
+  faults:
+    - preset: lostResponse
+      at: +10m
+    - kind: dropLines
+      stream: pricing
+      onRequest: { method: POST, path: /orders, nth: 2 }
+      durationMs: 30000
+
 Examples:
   npx reckoner broker --always-open --port 8700 --stream-port 8701 --token-file FILE
   npx reckoner broker --clock lockstep --instrument EUR_USD,USD_JPY,EUR_JPY --drawn-bars 3000
+  npx reckoner broker --clock lockstep --faults plan.yaml --fault-log faults.jsonl
   npx reckoner broker --clock lockstep --bars EUR_USD=eurusd.csv.gz --bars USD_JPY=usdjpy.csv.gz`;
 
 /** Listens until it is told to stop. The one line on stdout says where, for whoever started it. */
 export async function runBroker(command: BrokerCommand): Promise<number> {
-  const broker = await startLocalBroker(brokerOptions(command));
+  const options = brokerOptions(command);
+  if (options.faults !== undefined) announce(options.faults);
+  const broker = await startLocalBroker(options);
   say(JSON.stringify({ rest: broker.rest, stream: broker.stream, token: broker.token, account: broker.account, instruments: broker.instruments }));
   await new Promise<void>((resolve) => {
     process.once('SIGTERM', () => resolve());

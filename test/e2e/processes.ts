@@ -241,7 +241,7 @@ export class Workplace {
     return broker;
   }
 
-  startDaemon(broker: BrokerProcess, settings: Settings, profile = DEMO_PROFILE): Child {
+  startDaemon(broker: { readonly address: BrokerAddress }, settings: Settings, profile = DEMO_PROFILE): Child {
     return this.#keep(new Child(['run', '--config', profile], this.environment(settings, broker.address)));
   }
 

@@ -31,7 +31,7 @@ export class TestBroker {
   readonly broker: LocalBroker;
   readonly #agent = new Agent({ connections: 32 });
 
-  private constructor(broker: LocalBroker) {
+  protected constructor(broker: LocalBroker) {
     this.broker = broker;
   }
 
