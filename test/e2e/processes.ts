@@ -114,6 +114,11 @@ export class Child {
     }
   }
 
+  /** The first line on stdout, for a process that says there where it listens. */
+  async firstLine(): Promise<string> {
+    return until('the first line', async () => /^.+(?=\n)/.exec(this.#stdout)?.[0] ?? null, [this]);
+  }
+
   /** Ends it with a signal and waits until it has. */
   async end(signal: NodeJS.Signals): Promise<Outcome> {
     this.process.kill(signal);
@@ -233,6 +238,11 @@ export class Workplace {
     this.#children.add(child);
     void child.ended.then(() => this.#children.delete(child));
     return child;
+  }
+
+  /** Starts a command that goes on until it is told to end. */
+  start(commandLine: readonly string[]): Child {
+    return this.#keep(new Child(commandLine, this.environment({}, null)));
   }
 
   async startBroker(options: readonly string[]): Promise<BrokerProcess> {
