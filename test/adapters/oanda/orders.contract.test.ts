@@ -77,7 +77,7 @@ class Reader {
   async read(): Promise<void> {
     const { transactions } = await this.broker.transactionsSince(this.ledger.lastTransactionId);
     for (const { id, body } of transactions) {
-      this.ledger = evolveLedger(this.ledger, { type: 'BrokerTransactionRecorded', data: { transactionId: String(id), body: { ...body } as never } });
+      this.ledger = evolveLedger(this.ledger, { type: 'BrokerTransactionRecorded', data: { transactionId: String(id), body: { ...body } } });
       for (const event of observeTransaction(this.trading, readBody(String(id), body), 'EUR_USD', { pipLocation: -4, lateFillBars: 1, haltedSince: null })) this.tell(event);
     }
     expect(this.ledger.unexplained).toEqual([]);
