@@ -10,7 +10,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'fast', include: ['test/**/*.{unit,contract,sim}.test.ts'], testTimeout: 20_000, hookTimeout: 20_000, sequence: { groupOrder: 0 } },
+        test: { name: 'fast', include: ['test/**/*.{unit,contract,sim}.test.ts'], testTimeout: 60_000, hookTimeout: 60_000, sequence: { groupOrder: 0 } },
       },
       {
         extends: true,

@@ -22,7 +22,7 @@ const MAIN = join(ROOT, 'src/main.ts');
 export const DEMO_PROFILE = join(ROOT, 'config/profiles/demo.yaml');
 export const ACCOUNT = '101-001-1000001-001';
 const START_MS_MAX = 30_000;
-const COMMAND_MS_MAX = 60_000;
+const COMMAND_MS_MAX = 170_000;
 const POLL_MS = 15;
 const PAGE_TRANSACTIONS = 1_000;
 
