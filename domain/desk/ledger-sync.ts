@@ -42,7 +42,8 @@ export function takePage(draft: Draft, page: TransactionsPage): void {
     if (!isMutated(draft, transaction)) observe(draft, transaction, readBody(String(transaction.id), transaction.body), false);
   }
   for (const transaction of fresh) record(draft, transaction);
-  if (gapAfter !== null) {
+  // Told once for a gap, however often the page is read again.
+  if (gapAfter !== null && !draft.state.live.pageJumped) {
     draft.live({ pageJumped: true });
     draft.tell({ type: 'AlertRaised', data: { code: 'ledgerGap', severity: 'warning', detail: `the broker's page jumps after transaction ${gapAfter}; reading again` } });
   }

@@ -329,7 +329,7 @@ describe('the streams', () => {
 });
 
 describe('the mirror of the ledger', () => {
-  test('cuts a page at a gap, reads again, and skips nothing', () => {
+  test('cuts a page at a gap, tells of it once however often it is read, and skips nothing', () => {
     const desk = armedDesk();
     for (let count = 0; count < 5; count += 1) desk.broker.append(desk.now, { type: 'CLIENT_CONFIGURE' });
     let gaps = 0;
@@ -344,7 +344,7 @@ describe('the mirror of the ledger', () => {
     desk.advance(3 * SECOND_MS);
     expect(desk.state.ledger.lastTransactionId).toBe(7);
     expect(desk.told('BrokerTransactionRecorded').map(({ transactionId }) => Number(transactionId))).toEqual([1, 2, 3, 4, 5, 6, 7]);
-    expect(desk.told('AlertRaised').filter(({ code }) => code === 'ledgerGap')).toHaveLength(2);
+    expect(desk.told('AlertRaised').filter(({ code }) => code === 'ledgerGap')).toHaveLength(1);
   });
 
   test('asks again when a page ends before the newest transaction that the broker spoke of', () => {
