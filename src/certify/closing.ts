@@ -15,6 +15,15 @@ async function openOne(probe: Probe, size: PipSize): Promise<string | null> {
   return ofOrder(transactions, orderId).find(({ tradeOpened }) => tradeOpened !== undefined)?.tradeOpened?.tradeID ?? null;
 }
 
+/** Opens one unit and closes it by its trade; null when the entry did not fill. @param done what the ledger must show of the close. */
+async function openAndClose(probe: Probe, size: PipSize, done: string): Promise<{ readonly tradeId: string; readonly transactions: readonly Transaction[] } | null> {
+  const tradeId = await openOne(probe, size);
+  if (tradeId === null) return null;
+  const before = await probe.lastTransactionId();
+  await probe.put(`/trades/${tradeId}/close`, { units: 'ALL' });
+  return { tradeId, transactions: await probe.ledgerUntil(before, (all) => all.some(({ type }) => type === done)) };
+}
+
 const ends = (transactions: readonly Transaction[]): string =>
   transactions.map(({ type, reason, rejectReason }) => [type, reason ?? rejectReason].filter(Boolean).join(' ')).join(', ') || 'no transaction';
 
@@ -62,11 +71,9 @@ const closeTwice = (size: PipSize): Experiment => ({
   expected: 'no: it is rejected with TRADE_DOESNT_EXIST',
   market: 'open',
   async run(probe) {
-    const tradeId = await openOne(probe, size);
-    if (tradeId === null) return inconclusive('the entry did not fill');
-    const before = await probe.lastTransactionId();
-    await probe.put(`/trades/${tradeId}/close`, { units: 'ALL' });
-    await probe.ledgerUntil(before, (all) => all.some(({ type }) => type === 'ORDER_FILL'));
+    const closed = await openAndClose(probe, size, 'ORDER_FILL');
+    if (closed === null) return inconclusive('the entry did not fill');
+    const { tradeId } = closed;
     const again = await probe.lastTransactionId();
     const { status } = await probe.put(`/trades/${tradeId}/close`, { units: 'ALL' });
     const left = await probe.ledgerUntil(again, (all) => all.length > 0, 2_000);
@@ -82,11 +89,9 @@ const dependents = (size: PipSize): Experiment => ({
   expected: 'the stop is cancelled with LINKED_TRADE_CLOSED in the batch of the fill',
   market: 'open',
   async run(probe) {
-    const tradeId = await openOne(probe, size);
-    if (tradeId === null) return inconclusive('the entry did not fill');
-    const before = await probe.lastTransactionId();
-    await probe.put(`/trades/${tradeId}/close`, { units: 'ALL' });
-    const transactions = await probe.ledgerUntil(before, (all) => all.some(({ type }) => type === 'ORDER_CANCEL'));
+    const closed = await openAndClose(probe, size, 'ORDER_CANCEL');
+    if (closed === null) return inconclusive('the entry did not fill');
+    const { tradeId, transactions } = closed;
     const fill = transactions.find(({ type }) => type === 'ORDER_FILL');
     const cancel = transactions.find(({ type, closedTradeID }) => type === 'ORDER_CANCEL' && closedTradeID === tradeId);
     if (fill === undefined) return inconclusive('the close did not fill');
