@@ -1,4 +1,4 @@
-/** Positions and money that change otherwise than ordered: rows 35, 37 to 41 and 43 of the fault catalogue. */
+/** Positions and money that change otherwise than ordered: rows 34 to 41, 43 and 44 of the fault catalogue. */
 import { describe, expect, test } from 'vitest';
 import { units } from '../../domain/money.ts';
 import { ofType } from '../e2e/log.ts';
@@ -19,6 +19,20 @@ const comparisons = ({ log }: DrillOutcome): readonly string[] => ofType(log, 'R
 const alerts = ({ log }: DrillOutcome): string => ofType(log, 'AlertRaised').map(({ data }) => data.detail).join('\n');
 const written = ({ transactions }: DrillOutcome, type: string): number => transactions.filter((transaction) => transaction.type === type).length;
 
+describe('row 34: a partial fill', () => {
+  test('is the position as far as it goes, and its decision asks for no more', async () => {
+    const outcome = await drill({ bars: 12, faults: [{ preset: 'partialFill', at: FLAT }], settings: { 'instruments.0.orderUnits': '3', 'safety.maxOrderUnits': '3', 'safety.maxPositionUnits': '3', 'safety.tradeLossMoney': '1' } });
+    const partial = ofType(outcome.log, 'OrderFilled').find(({ data }) => data.units === '1');
+    const order = ofType(outcome.log, 'OrderIntended').find(({ data }) => data.clientOrderId === partial?.data.clientOrderId);
+    expect(order?.data).toMatchObject({ leg: 'open', units: '3' });
+    const closes = ofType(outcome.log, 'OrderIntended').filter(({ data }) => data.leg === 'close' && data.tradeId === partial?.data.tradeId);
+    expect(closes).toMatchObject([{ data: { units: '-1' } }]);
+    expect(haltCauses(outcome)).toEqual([]);
+    expect(comparisons(outcome)).not.toContain('differed');
+    expectSound(outcome, units('3'));
+  });
+});
+
 describe('row 35: an over-fill', () => {
   test('is taken for the truth that it is, halts, and goes down to nothing where the disposition says so', async () => {
     const outcome = await drill({ bars: 12, faults: [{ preset: 'overFill', at: FLAT }] });
@@ -36,6 +50,18 @@ describe('row 35: an over-fill', () => {
     expect(ofType(outcome.log, 'OrderIntended').at(-1)?.data).toMatchObject({ leg: 'close', cause: 'oversize', units: '-999' });
     expect(outcome.openTrades).toMatchObject([{ currentUnits: '1' }]);
     expectSound(outcome, units('1000'));
+  });
+});
+
+describe('row 36: a fill of an order that is not ours', () => {
+  test('is adopted as a foreign trade, halts new exposure, and is never touched', async () => {
+    const outcome = await drill({ bars: 12, faults: [{ preset: 'foreignTrade', at: HOLDING }] });
+    expect(ofType(outcome.log, 'ForeignTradeObserved')).toMatchObject([{ data: { units: '10' } }]);
+    expect(haltCauses(outcome)).toEqual(['foreignTrade']);
+    expect(outcome.openTrades.map(({ currentUnits }) => currentUnits)).toContain('10');
+    expect(intentsAfter(outcome, AT_HOLDING, 'open')).toBe(0);
+    expect(comparisons(outcome)).not.toContain('differed');
+    expectSound(outcome, units('11'));
   });
 });
 
@@ -105,6 +131,18 @@ describe('row 43: a definite no', () => {
     const outcome = await drill({ bars: 12, faults: [{ preset, at: FLAT }] });
     expect(ofType(outcome.log, 'OrderCancelled').map(({ data }) => data.reason)).toContain(reason);
     expect(ofType(outcome.log, 'OrderOutcomeUnknown')).toEqual([]);
+    expectSound(outcome);
+  });
+});
+
+describe('row 44: a close of a trade that is closed already', () => {
+  test('is refused, the ledger tells who closed it, and no unit is sold twice', async () => {
+    // The stream is silent, so that our close is sent without knowing of the other.
+    const outcome = await drill({ bars: 12, faults: [{ kind: 'dropLines', stream: 'transactions', at: '+410s', durationMs: '20000' }, { preset: 'manualClose', at: '+410s' }] });
+    expect(ofType(outcome.log, 'OrderRejected').map(({ data }) => data.reason).join()).toMatch(/^\w*TRADE_DOESNT_EXIST\b[^,]*$/);
+    expect(ofType(outcome.log, 'PositionAdjusted')).toMatchObject([{ data: { units: '-1' } }]);
+    expect(ofType(outcome.log, 'OrderOutcomeUnknown')).toEqual([]);
+    expect(outcome.openTrades).toEqual([]);
     expectSound(outcome);
   });
 });
