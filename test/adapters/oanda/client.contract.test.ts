@@ -207,12 +207,13 @@ describe('sending an order', () => {
     expect(outcome.failure === null ? [1] : [0, 1]).toContain(arrived);
   });
 
-  test('a refused connection is a failure of which no byte left', async () => {
+  test('row 11: an address that nobody listens on is a failure of which no byte of an order left, and a failed read', async () => {
     const server = await startServer(() => undefined);
     await server.close();
     const broker = clientOf(server);
     cleanup.push(() => broker.close());
     expect(await broker.send(ORDER)).toMatchObject({ status: null, answeredAt: null, body: null, failure: { cause: 'connection', detail: expect.stringContaining('ECONNREFUSED') as string, unsent: true } });
+    expect(await readError(broker.positions())).toMatchObject({ failure: 'connection', message: expect.stringContaining('ECONNREFUSED') as string });
   });
 
   test('an order waits for no read: six reads that hang leave it a connection, and a seventh read is refused', async () => {

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 
 afterEach(() => vi.unstubAllEnvs());
 
-test('a certificate that nobody vouches for is refused, even where the environment turns verification off', async () => {
+test('row 13: a certificate that nobody vouches for is refused, even where the environment turns verification off', async () => {
   vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
   const pem = readFileSync(new URL('./self-signed.pem', import.meta.url));
   let requests = 0;
