@@ -21,7 +21,7 @@ import { abandonSilentOrders, continueReversal, flattenWhatIsDue } from './order
 import { readLedger } from './reading.ts';
 import { requestReconciliation } from './reconcile.ts';
 import type { Book } from './state.ts';
-import { hasOurPosition, isForeign } from './state.ts';
+import { bookOf, hasOurPosition } from './state.ts';
 import { keepStops } from './stops.ts';
 
 const RETRY_MS = SECOND_MS;
@@ -206,7 +206,9 @@ function judgeFill(draft: Draft, book: Book, order: Order, filledUnits: string):
   if (absolute(all) > absolute(order.units)) {
     draft.halt('overFill', `order ${order.clientOrderId} of ${format(order.units)} units was filled with ${format(filled)}${all === filled ? '' : `, ${format(all)} in all`}`);
   }
-  const position = netUnits(draft.state.ledger, book.settings.instrument.name, (trade) => !isForeign(draft.state, trade));
+  // Only what is known as ours counts: a stranger's fill in the same page is found to be foreign later, and must not cost us our own trade.
+  const { ourTradeIds } = bookOf(draft.state, book.settings.instrument.name).trading;
+  const position = netUnits(draft.state.ledger, book.settings.instrument.name, (trade) => ourTradeIds.has(trade.tradeId));
   if (!(absolute(position) <= limits.positionUnitsMax)) draft.halt('positionLimit', `${format(position)} units of ${book.settings.instrument.name} are held, ${format(limits.positionUnitsMax)} allowed`);
   if (draft.state.safety.slippageStrikes >= limits.slippageStrikesMax) draft.halt('slippage', `${draft.state.safety.slippageStrikes} fills slipped by more than the tolerance`);
 }

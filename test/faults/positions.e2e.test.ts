@@ -63,6 +63,12 @@ describe('row 36: a fill of an order that is not ours', () => {
     expect(comparisons(outcome)).not.toContain('differed');
     expectSound(outcome, units('11'));
   });
+
+  test('costs us nothing of our own while an order of ours is on its way', async () => {
+    const outcome = await drill({ bars: 12, faults: [{ preset: 'foreignTrade', at: FLAT }] });
+    expect(haltCauses(outcome)).toEqual(['foreignTrade']);
+    expectSound(outcome, units('11'));
+  });
 });
 
 describe('row 37: a trade of ours that a human closes', () => {
