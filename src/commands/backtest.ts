@@ -11,7 +11,8 @@ import { ALL_PROJECTIONS } from '../../projections/index.ts';
 import type { BacktestResult } from '../backtest/result.ts';
 import { runBacktest } from '../backtest/run.ts';
 import { loadPolicy } from '../daemon/policy.ts';
-import { BUILD, csv, say, sayJson, UsageError, warn } from './common.ts';
+import { BUILD, csv, listed, say, sayJson, UsageError, warn } from './common.ts';
+import { filesByInstrument, spreadOption } from './options.ts';
 import { progressBar } from './progress.ts';
 
 const PROFILE = resolve(import.meta.dirname, '../../config/profiles/backtest.yaml');
@@ -47,14 +48,10 @@ function policyVariables(text: string): { readonly [variable: string]: string } 
   }
 }
 
-/** Files by pair: `FILE` is for the only pair configured, `PAIR=FILE` for one of several. @throws UsageError */
+/** A file for each pair configured. @throws UsageError */
 function barsFiles(given: readonly string[], config: Config): { readonly [instrument: string]: string } {
   const names = config.instruments.map(({ name }): string => name);
-  const files = Object.fromEntries(given.map((text): [string, string] => {
-    const match = /^([A-Z]{3}_[A-Z]{3})=(.+)$/.exec(text);
-    if (match === null && names.length > 1) throw new UsageError(`--bars ${text}: the configuration has ${names.join(', ')}; say --bars PAIR=FILE for each`);
-    return match === null ? [names[0]!, text] : [match[1]!, match[2]!];
-  }));
+  const files = filesByInstrument(given, names, names[0]!);
   const missing = names.find((name) => files[name] === undefined);
   if (missing !== undefined) throw new UsageError(`--bars: there is no file for ${missing}; say --bars ${missing}=FILE`);
   return files;
@@ -73,15 +70,13 @@ export async function backtest(options: BacktestOptions): Promise<number> {
     file: options.config ?? PROFILE,
     environment: { ...process.env, ...(options.policy === undefined ? {} : policyVariables(options.policy)) },
   });
-  const spreadPips = options.spreadPips === undefined ? undefined : Number(options.spreadPips);
-  if (spreadPips !== undefined && !(spreadPips >= 0 && spreadPips <= 1_000)) throw new UsageError(`--spread-pips must be a number from 0 to 1000, not "${options.spreadPips}"`);
   const loading = await loadPolicy(config.policy);
   if (!loading.ok) throw new UsageError(`the model was refused by check ${loading.check}: ${loading.detail}`);
   const { policy, evaluator, trained } = loading;
   const files = barsFiles(options.bars, config);
   const market = openMarket({
     instruments: Object.keys(files), barsFiles: files, account: config.broker.accountId, calendar: config.calendar, historyBars: Math.max(HISTORY_BARS_MIN, policy.windowBars + HISTORY_MARGIN_BARS),
-    ...(spreadPips === undefined ? {} : { spreadPips }),
+    ...(options.spreadPips === undefined ? {} : { spreadPips: spreadOption(options.spreadPips) }),
   });
   const store = openLog(options, config);
   const bar = progressBar('bars', market.timeline.barsTotal);
@@ -105,7 +100,6 @@ export async function backtest(options: BacktestOptions): Promise<number> {
   }
 }
 
-const listed = (counts: { readonly [name: string]: number }): string => Object.entries(counts).sort().map(([name, count]) => `${name} ${count}`).join(', ') || 'none';
 const figure = (value: number | null, digits: number, suffix = ''): string => (value === null ? 'undefined' : `${value.toFixed(digits)}${suffix}`);
 
 function saySummary(run: { readonly policy: string; readonly model: string; readonly configurationHash: string; readonly seed: number | null; readonly headHash: string; readonly events: number }, result: BacktestResult): void {

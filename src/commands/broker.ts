@@ -12,6 +12,7 @@ import { TimeError, parseInstant } from '../../domain/time.ts';
 import type { Instant } from '../../domain/time.ts';
 import { readCertificate, switchesOf } from '../certify/certificate.ts';
 import { say, UsageError, warn } from './common.ts';
+import { filesByInstrument, spreadOption, wholeOption } from './options.ts';
 
 export interface BrokerCommand {
   readonly port: string;
@@ -37,18 +38,6 @@ export interface BrokerCommand {
   readonly retryAfter?: string;
   readonly faults?: string;
   readonly faultLog?: string;
-}
-
-function number(text: string, option: string, least: number, most: number): number {
-  const value = Number(text);
-  if (!(value >= least && value <= most)) throw new UsageError(`--${option} must be a number from ${least} to ${most}, not "${text}"`);
-  return value;
-}
-
-function whole(text: string, option: string, least: number, most: number): number {
-  const value = number(text, option, least, most);
-  if (!Number.isInteger(value)) throw new UsageError(`--${option} must be a whole number, not "${text}"`);
-  return value;
 }
 
 function clockOf(text: string): 'lockstep' | 'realtime' {
@@ -77,14 +66,7 @@ function instrumentsOf(command: BrokerCommand): readonly string[] {
 function barsFilesOf(command: BrokerCommand, instruments: readonly string[]): { readonly [instrument: string]: string } | undefined {
   if (command.bars === undefined) return undefined;
   if (command.clock !== 'lockstep') throw new UsageError('--bars plays a file in accelerated time: add --clock lockstep');
-  const files: { [instrument: string]: string } = {};
-  for (const text of command.bars) {
-    const named = /^([A-Z0-9]+_[A-Z0-9]+)=(.+)$/.exec(text);
-    if (named === null && (command.bars.length > 1 || instruments.length > 1)) throw new UsageError(`--bars ${text} does not say which instrument it holds: give --bars NAME=FILE for each`);
-    const name = named?.[1] ?? instruments[0] ?? 'EUR_USD';
-    if (name in files) throw new UsageError(`--bars gives ${name} two files; give one`);
-    files[name] = named?.[2] ?? text;
-  }
+  const files = filesByInstrument(command.bars, instruments, 'EUR_USD');
   const [missing, stray] = [instruments.find((name) => !(name in files)), Object.keys(files).find((name) => instruments.length > 0 && !instruments.includes(name))];
   if (missing !== undefined) throw new UsageError(`--instrument ${missing} has no file: add --bars ${missing}=FILE, or leave the instrument out`);
   if (stray !== undefined) throw new UsageError(`--bars has a file of ${stray}, which --instrument leaves out: name it there, or leave the file out`);
@@ -142,12 +124,12 @@ export function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
   const switches = switchesOfCommand(command);
   return {
     clock,
-    port: whole(command.port, 'port', 0, 65_535),
-    streamPort: whole(command.streamPort, 'stream-port', 0, 65_535),
-    seed: whole(command.seed, 'seed', 0, 4_294_967_295),
+    port: wholeOption(command.port, 'port', 0, 65_535),
+    streamPort: wholeOption(command.streamPort, 'stream-port', 0, 65_535),
+    seed: wholeOption(command.seed, 'seed', 0, 4_294_967_295),
     alwaysOpen: command.alwaysOpen,
     hold: command.hold,
-    ...(command.rateLimits ? { rateLimits: { ...OANDA_RATE_LIMITS, retryAfterSeconds: command.retryAfter === undefined ? null : whole(command.retryAfter, 'retry-after', 0, 3_600) } } : {}),
+    ...(command.rateLimits ? { rateLimits: { ...OANDA_RATE_LIMITS, retryAfterSeconds: command.retryAfter === undefined ? null : wholeOption(command.retryAfter, 'retry-after', 0, 3_600) } } : {}),
     ...(Object.keys(switches).length === 0 ? {} : { engine: { switches } }),
     ...(command.faults === undefined ? {} : { faults: readFaultPlan(command.faults) }),
     ...(command.faultLog === undefined ? {} : { faultLogFile: command.faultLog }),
@@ -155,8 +137,8 @@ export function brokerOptions(command: BrokerCommand): LocalBrokerOptions {
     ...(command.account === undefined ? {} : { account: command.account }),
     ...(instruments.length === 0 ? {} : { instruments }),
     ...(barsFiles === undefined ? {} : { barsFiles }),
-    ...(command.spreadPips === undefined ? {} : { spreadPips: number(command.spreadPips, 'spread-pips', 0, 1_000) }),
-    ...(command.drawnBars === undefined ? {} : { drawnBars: whole(command.drawnBars, 'drawn-bars', 1, 2_000_000) }),
+    ...(command.spreadPips === undefined ? {} : { spreadPips: spreadOption(command.spreadPips) }),
+    ...(command.drawnBars === undefined ? {} : { drawnBars: wholeOption(command.drawnBars, 'drawn-bars', 1, 2_000_000) }),
     ...(command.drawnFrom === undefined ? {} : { drawnFrom: instantOfOption(command.drawnFrom, 'drawn-from') }),
   };
 }

@@ -58,6 +58,10 @@ export function table(rows: readonly Row[]): string {
   return cells.map((line) => line.map((cell, index) => cell.padEnd(widths[index]!)).join('  ').trimEnd()).join('\n');
 }
 
+/** Counts by name, in the order of the names. */
+export const listed = (counts: { readonly [name: string]: number }): string =>
+  Object.entries(counts).sort().map(([name, count]) => `${name} ${count}`).join(', ') || 'none';
+
 /** Rows as CSV; a cell with a comma, a quote or a line break is quoted. */
 export function csv(rows: readonly Row[]): string {
   const columns = Object.keys(rows[0] ?? {});

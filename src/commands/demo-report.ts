@@ -9,7 +9,7 @@ import type { Money } from '../../domain/money.ts';
 import type { Row } from '../../domain/projection.ts';
 import { ALL_PROJECTIONS } from '../../projections/index.ts';
 import { stateHash } from '../../projections/state-hash.ts';
-import { say, table } from './common.ts';
+import { listed, say, table } from './common.ts';
 import { rebuildReadModels } from './rebuild.ts';
 
 /** Decimals that the broker prints of a USD account. */
@@ -166,9 +166,6 @@ export async function demoReport(config: Config, snapshot: AccountSnapshot, posi
 
 /** With one instrument the account says it all: its position and profit, and two currencies. */
 const PARTS_OF_ONE = 4;
-
-const listed = (counts: { readonly [value: string]: number }): string =>
-  Object.entries(counts).sort().map(([name, count]) => `${name} ${count}`).join(', ') || 'none';
 
 export function sayDemoReport(report: DemoReport, profile: string): void {
   say(`model            ${report.model}`);

@@ -16,6 +16,7 @@ import { rowsOnAllCores } from '../features/pool.ts';
 import { csvFileSink, parquetSink, standardOutputSink } from '../features/sinks.ts';
 import type { RowSink } from '../features/sinks.ts';
 import { BUILD, UsageError, warn } from './common.ts';
+import { numberOption, spreadOption } from './options.ts';
 import { progressBar } from './progress.ts';
 
 export interface FeaturesCommand {
@@ -29,13 +30,6 @@ export interface FeaturesCommand {
 }
 
 const WINDOW_GAP_MINUTES_MAX = 1_440;
-const SPREAD_PIPS_MAX = 1_000;
-
-function number(text: string, option: string, most: number): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && value <= most)) throw new UsageError(`--${option} must be a number from 0 to ${most}, not "${text}"`);
-  return value;
-}
 
 /** The closes as the desk takes them from the broker's bars: the middle of bid and ask, to the same bits. */
 export function closesOf(bars: BarSeries, { displayPrecision }: Instrument): CloseSeries {
@@ -94,8 +88,8 @@ export async function writeFeatures(command: FeaturesCommand): Promise<number> {
   if (!FEATURE_SET_IDS.includes(command.set)) throw new UsageError(`--set must be ${FEATURE_SET_IDS.join(', ')}, not "${command.set}"`);
   const features = createFeatureSet(command.set);
   const instrument = usualInstrument(command.instrument);
-  const windowGapMinutesMax = number(command.windowGapMinutes, 'window-gap-minutes', WINDOW_GAP_MINUTES_MAX);
-  const bars = readBarsFile(command.bars, { instrument, spreadPips: number(command.spreadPips, 'spread-pips', SPREAD_PIPS_MAX) });
+  const windowGapMinutesMax = numberOption(command.windowGapMinutes, 'window-gap-minutes', 0, WINDOW_GAP_MINUTES_MAX);
+  const bars = readBarsFile(command.bars, { instrument, spreadPips: spreadOption(command.spreadPips) });
   const series = closesOf(bars, instrument);
   const ends = windowEnds(series, { calendar: { ...OANDA_CALENDAR, alwaysOpen: command.alwaysOpen }, windowBars: features.windowBars, windowGapMinutesMax });
   const tally = new Tally();

@@ -207,4 +207,4 @@ export interface SwapOptions extends ConfigOption, ModelOptions {
 
 /** Asks the running daemon to verify a model and let it decide. */
 export const swapModel = ({ directory, operator, reason, ...options }: SwapOptions): Promise<number> =>
-  tell(options, { verb: 'swap-model', operator, reason, directory: resolve(directory) });
+  tell(load(options).config.control.socketPath, options.json, { verb: 'swap-model', operator, reason, directory: resolve(directory) });

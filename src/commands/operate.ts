@@ -52,13 +52,13 @@ export async function operate(verb: OperatorVerb, options: OperatorOptions): Pro
       return 1;
     }
   }
-  return tell(options, command);
+  return tell(config.control.socketPath, options.json, command);
 }
 
 /** Sends one command to the daemon and says what came of it. @returns 1 when it was refused. */
-export async function tell(options: ConfigOption & { readonly json: boolean }, command: ControlCommand): Promise<number> {
-  const outcome = await sendCommand(load(options).config.control.socketPath, command);
-  if (options.json) sayJson({ version: 1, ...outcome });
+export async function tell(socketPath: string, json: boolean, command: ControlCommand): Promise<number> {
+  const outcome = await sendCommand(socketPath, command);
+  if (json) sayJson({ version: 1, ...outcome });
   else say(`${outcome.accepted ? 'ok' : 'refused'}: ${outcome.message} (mode ${outcome.mode})`);
   return outcome.accepted ? 0 : 1;
 }

@@ -13,13 +13,12 @@ export async function deliberate(policy: Policy, evaluator: Evaluator | null, ob
     for (let evaluations = 0; evaluations < EVALUATIONS_MAX; evaluations += 1) {
       const next = deliberation.next();
       if (next.kind !== 'evaluate') return next;
-      if (evaluator === null) return { kind: 'failure', detail: `policy ${policy.name} asks for a network and none is loaded` };
+      if (evaluator === null) return withoutNetwork(policy);
       deliberation.supply(await evaluator.evaluate(next.leaf));
     }
     return { kind: 'failure', detail: `policy ${policy.name} asked for more than ${EVALUATIONS_MAX} evaluations` };
   } catch (error) {
-    if (error instanceof NonFiniteError) return { kind: 'nonFinite', detail: error.message };
-    return { kind: 'failure', detail: error instanceof Error ? error.message : String(error) };
+    return failureOf(error);
   }
 }
 
@@ -27,8 +26,15 @@ export async function deliberate(policy: Policy, evaluator: Evaluator | null, ob
 export function deliberateAtOnce(policy: Policy, observation: Observation): PolicyOutcome {
   try {
     const next = policy.deliberate(observation).next();
-    return next.kind === 'evaluate' ? { kind: 'failure', detail: `policy ${policy.name} asks for a network and none is loaded` } : next;
+    return next.kind === 'evaluate' ? withoutNetwork(policy) : next;
   } catch (error) {
-    return { kind: 'failure', detail: error instanceof Error ? error.message : String(error) };
+    return failureOf(error);
   }
+}
+
+const withoutNetwork = (policy: Policy): PolicyOutcome => ({ kind: 'failure', detail: `policy ${policy.name} asks for a network and none is loaded` });
+
+function failureOf(error: unknown): PolicyOutcome {
+  if (error instanceof NonFiniteError) return { kind: 'nonFinite', detail: error.message };
+  return { kind: 'failure', detail: error instanceof Error ? error.message : String(error) };
 }

@@ -1,24 +1,13 @@
 /** What every answer has in common: how times are written, and how paths, accounts and limits are refused. */
 import { Agent, request } from 'undici';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { dig } from './account.ts';
 import type { Answer } from './server.ts';
 import { TestBroker } from './server.ts';
 import { OANDA_RATE_LIMITS, SlidingSecond } from '../../../adapters/broker/http/limits.ts';
-import type { LocalBrokerOptions } from '../../../adapters/broker/options.ts';
 
 const UNIX = { 'accept-datetime-format': 'UNIX' };
 
-const running: TestBroker[] = [];
-afterEach(async () => {
-  for (const broker of running.splice(0)) await broker.close();
-});
-
-async function start(options: Partial<LocalBrokerOptions> = {}): Promise<TestBroker> {
-  const broker = await TestBroker.start(options);
-  running.push(broker);
-  return broker;
-}
 
 /** The values of every field whose name tells of a time, at any depth. */
 function timesIn(value: unknown, key = ''): string[] {
@@ -29,7 +18,7 @@ function timesIn(value: unknown, key = ''): string[] {
 
 describe('times', () => {
   test('are written in UNIX seconds in every field of every answer when the client asks for it', async () => {
-    const broker = await start();
+    const broker = await TestBroker.startForTest();
     const { tick } = await broker.advance({ acknowledge: 0 });
     const placed = await broker.account('POST', '/orders', { order: { type: 'MARKET', instrument: 'EUR_USD', units: '100', stopLossOnFill: { distance: '0.05' }, clientExtensions: { comment: '2026-01-05T13:01:00.000000000Z' } } }, UNIX);
     expect(dig(placed.body, 'orderCreateTransaction', 'time')).toBe('1767618060.000000000');
@@ -48,7 +37,7 @@ describe('times', () => {
   });
 
   test('are taken in both forms', async () => {
-    const broker = await start();
+    const broker = await TestBroker.startForTest();
     const at = async (from: string): Promise<unknown> => dig((await broker.account('GET', `/instruments/EUR_USD/candles?granularity=M1&count=1&from=${from}`)).body, 'candles', 0, 'time');
     expect(await at('1767618000.000000000')).toBe('2026-01-05T13:00:00.000000000Z');
     expect(await at('1767618000')).toBe(await at('2026-01-05T13:00:00Z'));
@@ -58,7 +47,7 @@ describe('times', () => {
   });
 
   test('of both streams follow the same header', async () => {
-    const broker = await start();
+    const broker = await TestBroker.startForTest();
     const [pricing, transactions] = [await broker.stream('/pricing/stream?instruments=EUR_USD', UNIX), await broker.stream('/transactions/stream', UNIX)];
     const { tick } = await broker.advance({ acknowledge: 0 });
     await broker.order({ units: '100' });
@@ -69,7 +58,7 @@ describe('times', () => {
   });
 
   test('in a form that does not exist are refused', async () => {
-    const broker = await start();
+    const broker = await TestBroker.startForTest();
     expect(await broker.account('GET', '/summary', undefined, { 'accept-datetime-format': 'ISO' })).toMatchObject({ status: 400, body: { errorMessage: "Invalid value specified for 'Accept-Datetime-Format'" } });
     expect((await broker.account('GET', '/summary', undefined, { 'accept-datetime-format': 'RFC3339' })).status).toBe(200);
   });
@@ -77,14 +66,14 @@ describe('times', () => {
 
 describe('paths and accounts', () => {
   test('a path that does not exist is 404, a method that it does not take 405 with those that it takes', async () => {
-    const broker = await start();
+    const broker = await TestBroker.startForTest();
     expect(await broker.send('GET', '/v3/instrument/EUR_USD')).toMatchObject({ status: 404 });
     expect(await broker.account('DELETE', '/orders')).toMatchObject({ status: 405, headers: { allow: expect.stringContaining('POST') as string, requestid: expect.any(String) as string } });
     expect(await broker.send('POST', '/v3/instruments/EUR_USD/candles')).toMatchObject({ status: 405, headers: { allow: expect.stringContaining('GET') as string } });
   });
 
   test('an account of somebody else is 403 or, by the switch, 404; an id that is none is 400', async () => {
-    const [forbidding, missing] = [await start(), await start({ strangerStatus: 404 })];
+    const [forbidding, missing] = [await TestBroker.startForTest(), await TestBroker.startForTest({ strangerStatus: 404 })];
     const stranger = '/v3/accounts/101-001-7-007/summary';
     expect(await forbidding.send('GET', stranger)).toMatchObject({ status: 403, body: { errorMessage: 'The provided request was forbidden.' } });
     expect((await missing.send('GET', stranger)).status).toBe(404);
@@ -92,14 +81,14 @@ describe('paths and accounts', () => {
   });
 
   test('errors are JSON with a request id, and so are answers', async () => {
-    const broker = await start();
+    const broker = await TestBroker.startForTest();
     for (const path of ['/v3/accounts', '/v3/nothing', '/v3/accounts/mine']) {
       expect((await broker.send('GET', path)).headers).toMatchObject({ 'content-type': 'application/json; charset=utf-8', requestid: expect.stringMatching(/^\d{18}$/) as string });
     }
   });
 
   test('an order request without an order, or that is no object, is 400', async () => {
-    const broker = await start();
+    const broker = await TestBroker.startForTest();
     for (const body of ['{}', '[]', '"order"', '{"order":7}', '{"order":']) expect((await broker.account('POST', '/orders', body)).status, body).toBe(400);
     expect((await broker.account('GET', '/summary')).body['lastTransactionID']).toBe('3');
   });
@@ -107,7 +96,7 @@ describe('paths and accounts', () => {
 
 describe('limits', () => {
   const limited = (more: Partial<typeof OANDA_RATE_LIMITS>): Promise<TestBroker> =>
-    start({ clock: 'realtime', alwaysOpen: true, instruments: ['EUR_USD'], rateLimits: { ...OANDA_RATE_LIMITS, connectionsPerSecond: 1_000, ...more } });
+    TestBroker.startForTest({ clock: 'realtime', alwaysOpen: true, instruments: ['EUR_USD'], rateLimits: { ...OANDA_RATE_LIMITS, connectionsPerSecond: 1_000, ...more } });
 
   test('a second has room for so many events, and those refused take none', () => {
     const second = new SlidingSecond(2);
@@ -140,6 +129,6 @@ describe('limits', () => {
   });
 
   test('are none in lockstep, whose seconds are not real', async () => {
-    await expect(start({ rateLimits: OANDA_RATE_LIMITS })).rejects.toThrow('rateLimits');
+    await expect(TestBroker.startForTest({ rateLimits: OANDA_RATE_LIMITS })).rejects.toThrow('rateLimits');
   });
 });

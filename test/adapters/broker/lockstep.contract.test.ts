@@ -6,23 +6,14 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { dig } from './account.ts';
 import type { OpenStream } from './server.ts';
 import { TestBroker } from './server.ts';
-import type { LocalBrokerOptions } from '../../../adapters/broker/options.ts';
 
 const PRICING = '/pricing/stream?instruments=EUR_USD';
 const TRANSACTIONS = '/transactions/stream';
 
-const running: TestBroker[] = [];
 const folders: string[] = [];
-afterEach(async () => {
-  for (const broker of running.splice(0)) await broker.close();
+afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
-
-async function start(options: Partial<LocalBrokerOptions> = {}): Promise<TestBroker> {
-  const broker = await TestBroker.start(options);
-  running.push(broker);
-  return broker;
-}
 
 /** A file of flat mid bars at these minutes, with prices that the test chooses. */
 function barsFile(bars: readonly { readonly time: string; readonly ohlc: string }[]): string {
@@ -39,7 +30,7 @@ const types = (stream: OpenStream): unknown[] => stream.lines.map((line) => dig(
 
 describe('an announcement', () => {
   test('tells a fresh daemon the present without moving time, as often as it begins again', async () => {
-    const broker = await start();
+    const broker = await TestBroker.startForTest();
     const first = await broker.advance({ acknowledge: 0 });
     expect(first).toEqual({
       tick: 1,
@@ -54,7 +45,7 @@ describe('an announcement', () => {
   });
 
   test('comes at the end of each bar, until the bars are exhausted and time stays', async () => {
-    const broker = await start({ drawnBars: 3 });
+    const broker = await TestBroker.startForTest({ drawnBars: 3 });
     let announcement = await broker.advance({ acknowledge: 0 });
     const seen: string[] = [];
     for (let bar = 0; bar < 5; bar += 1) {
@@ -66,7 +57,7 @@ describe('an announcement', () => {
   });
 
   test('comes at the daemon’s timer when that is first, without completing the bar', async () => {
-    const broker = await start();
+    const broker = await TestBroker.startForTest();
     const { tick } = await broker.advance({ acknowledge: 0 });
     const timer = await broker.advance({ acknowledge: tick, nextTimer: '2026-01-05T13:01:30.500Z' });
     expect(timer).toMatchObject({ time: '2026-01-05T13:01:30.500000000Z', barsDone: 0 });
@@ -79,7 +70,7 @@ describe('an announcement', () => {
       { time: '2026-01-05T21:55:00Z', ohlc: FLAT },
       ...times.map((time, index) => ({ time, ohlc: index === 2 ? '1.10000,1.10010,1.09800,1.09900' : FLAT })),
     ]);
-    const broker = await start({ barsFiles: { EUR_USD: path }, historyBars: 1, spreadPips: 1 });
+    const broker = await TestBroker.startForTest({ barsFiles: { EUR_USD: path }, historyBars: 1, spreadPips: 1 });
     let { tick } = await broker.advance({ acknowledge: 0 });
     await broker.order({ units: '100', stopLossOnFill: { distance: '0.00100' } });
     const seen: unknown[] = [];
@@ -102,7 +93,7 @@ describe('an announcement', () => {
   });
 
   test('comes when an order finds no price in time', async () => {
-    const broker = await start({ barsFiles: { EUR_USD: flatFile(['2026-01-05T12:00:00Z', '2026-01-05T12:01:00Z', '2026-01-05T12:30:00Z']) }, historyBars: 2 });
+    const broker = await TestBroker.startForTest({ barsFiles: { EUR_USD: flatFile(['2026-01-05T12:00:00Z', '2026-01-05T12:01:00Z', '2026-01-05T12:30:00Z']) }, historyBars: 2 });
     const { tick } = await broker.advance({ acknowledge: 0 });
     await broker.order({ units: '100' });
     const cancelled = await broker.advance({ acknowledge: tick });
@@ -111,7 +102,7 @@ describe('an announcement', () => {
   });
 
   test('skips timers in a hole of more than ten minutes and keeps them in a shorter one', async () => {
-    const broker = await start({
+    const broker = await TestBroker.startForTest({
       barsFiles: { EUR_USD: flatFile(['2026-01-05T12:00:00Z', '2026-01-05T12:01:00Z', '2026-01-05T12:12:00Z', '2026-01-05T12:24:00Z']) },
       historyBars: 1,
     });
@@ -130,7 +121,7 @@ describe('an announcement', () => {
   });
 
   test('is refused to a caller that is out of step, or whose timer is already due', async () => {
-    const broker = await start();
+    const broker = await TestBroker.startForTest();
     const { tick } = await broker.advance({ acknowledge: 0 });
     await broker.advance({ acknowledge: tick });
     expect(await broker.send('POST', '/lockstep/advance', { acknowledge: tick, nextTimer: null })).toMatchObject({ status: 409, body: { errorMessage: 'acknowledge: tick 1 is not the last announced one, 2; begin again with 0' } });
@@ -144,7 +135,7 @@ describe('an announcement', () => {
 
 describe('until', () => {
   test('moves time over bars, fills and timers with nobody acknowledging, and announces at the end', async () => {
-    const broker = await start();
+    const broker = await TestBroker.startForTest();
     await broker.order({ units: '100' });
     const announcement = await broker.advance({ acknowledge: 0, nextTimer: '2026-01-05T13:02:00Z', until: '2026-01-05T13:30:15Z' });
     expect(announcement).toMatchObject({ tick: 1, time: '2026-01-05T13:30:15.000000000Z', lastTransactionID: '5', barsDone: 29 });
@@ -155,7 +146,7 @@ describe('until', () => {
 
 describe('a held clock', () => {
   test('answers nobody until it is started, and forgets a caller that hangs up', async () => {
-    const broker = await start({ hold: true });
+    const broker = await TestBroker.startForTest({ hold: true });
     expect((await broker.send('GET', '/lockstep')).body).toMatchObject({ held: true, tick: 0 });
     const gone = new AbortController();
     const lost = broker.advance({ acknowledge: 0 }, gone.signal);
@@ -177,7 +168,7 @@ describe('a held clock', () => {
 
 describe('stream lines', () => {
   test('are counted on the present connection, snapshot and heartbeats included', async () => {
-    const broker = await start();
+    const broker = await TestBroker.startForTest();
     const [pricing, transactions] = [await broker.stream(PRICING), await broker.stream(TRANSACTIONS)];
     expect([pricing.connection, transactions.connection]).toEqual([1, 1]);
     const first = await broker.advance({ acknowledge: 0 });
@@ -195,7 +186,7 @@ describe('stream lines', () => {
   });
 
   test('begin anew on a new connection, which replaces the old one', async () => {
-    const broker = await start();
+    const broker = await TestBroker.startForTest();
     const old = await broker.stream(PRICING);
     const first = await broker.advance({ acknowledge: 0 });
     await broker.advance({ acknowledge: first.tick });
@@ -211,7 +202,7 @@ describe('stream lines', () => {
   });
 
   test('leave out the snapshot when asked to', async () => {
-    const broker = await start();
+    const broker = await TestBroker.startForTest();
     const pricing = await broker.stream(`${PRICING}&snapshot=false`);
     expect((await broker.advance({ acknowledge: 0 })).lines.pricing.lines).toBe(1);
     await pricing.until(1);
@@ -219,7 +210,7 @@ describe('stream lines', () => {
   });
 
   test('end for a listener that leaves too much unread', async () => {
-    const broker = await start({ drawnBars: 20_000, unreadBytesMax: 100_000 });
+    const broker = await TestBroker.startForTest({ drawnBars: 20_000, unreadBytesMax: 100_000 });
     const { rest, stream, token, account } = broker.broker;
     expect(rest).not.toBe(stream);
     const { request } = await import('undici');
@@ -235,7 +226,7 @@ describe('stream lines', () => {
 describe('two equal runs', () => {
   /** Plays a short day with orders, closes, rejects and a reconnect, and keeps every byte that comes back. */
   async function play(): Promise<string> {
-    const broker = await start({ drawnBars: 60, seed: 42 });
+    const broker = await TestBroker.startForTest({ drawnBars: 60, seed: 42 });
     const kept: string[] = [];
     const keep = (answer: { readonly text: string; readonly status: number; readonly headers: { readonly [name: string]: unknown } }): void => {
       kept.push(JSON.stringify([answer.status, answer.headers, answer.text]));

@@ -1,25 +1,14 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { dig } from './account.ts';
 import { TestBroker } from './server.ts';
-import type { LocalBrokerOptions } from '../../../adapters/broker/options.ts';
 
-const running: TestBroker[] = [];
-afterEach(async () => {
-  for (const broker of running.splice(0)) await broker.close();
-});
-
-async function start(options: Partial<LocalBrokerOptions> = {}): Promise<TestBroker> {
-  const broker = await TestBroker.start(options);
-  running.push(broker);
-  return broker;
-}
 
 /** The middle of a price's first level. */
 const midOf = (price: unknown): number => (Number(dig(price, 'bids', 0, 'price')) + Number(dig(price, 'asks', 0, 'price'))) / 2;
 
 describe('a pricing snapshot', () => {
   test('needs instruments that the account has, and flags that are true or false', async () => {
-    const broker = await start({ instruments: ['EUR_USD', 'USD_JPY'] });
+    const broker = await TestBroker.startForTest({ instruments: ['EUR_USD', 'USD_JPY'] });
     const refusal = async (query: string): Promise<unknown> => {
       const answer = await broker.account('GET', `/pricing${query}`);
       expect(answer.status).toBe(400);
@@ -34,7 +23,7 @@ describe('a pricing snapshot', () => {
   });
 
   test('holds the prices in the order asked for, and conversions of each currency in them', async () => {
-    const broker = await start({ instruments: ['EUR_USD', 'USD_JPY', 'GBP_USD', 'EUR_JPY'] });
+    const broker = await TestBroker.startForTest({ instruments: ['EUR_USD', 'USD_JPY', 'GBP_USD', 'EUR_JPY'] });
     const { body } = await broker.account('GET', '/pricing?instruments=EUR_JPY,EUR_USD,USD_JPY&includeHomeConversions=true');
     expect([0, 1, 2].map((index) => dig(body, 'prices', index, 'instrument'))).toEqual(['EUR_JPY', 'EUR_USD', 'USD_JPY']);
     const [eurUsd, usdJpy] = [midOf(dig(body, 'prices', 1)), midOf(dig(body, 'prices', 2))];
@@ -48,7 +37,7 @@ describe('a pricing snapshot', () => {
   });
 
   test('since a time leaves out what has not changed after it', async () => {
-    const broker = await start({ instruments: ['EUR_USD', 'GBP_USD'] });
+    const broker = await TestBroker.startForTest({ instruments: ['EUR_USD', 'GBP_USD'] });
     const { tick } = await broker.advance({ acknowledge: 0 });
     const { time } = (await broker.account('GET', '/pricing?instruments=EUR_USD')).body;
     const since = `/pricing?instruments=EUR_USD,GBP_USD&includeHomeConversions=true&since=${String(time)}`;
@@ -60,7 +49,7 @@ describe('a pricing snapshot', () => {
   });
 
   test('tells the units that margin allows, each way and for each positionFill', async () => {
-    const broker = await start({ instruments: ['EUR_USD'], engine: { balance: '1000' } });
+    const broker = await TestBroker.startForTest({ instruments: ['EUR_USD'], engine: { balance: '1000' } });
     const { tick } = await broker.advance({ acknowledge: 0 });
     const available = async (): Promise<{ readonly price: unknown; readonly units: unknown }> => {
       const price = dig((await broker.account('GET', '/pricing?instruments=EUR_USD&includeUnitsAvailable=true')).body, 'prices', 0);
@@ -85,7 +74,7 @@ describe('a pricing snapshot', () => {
 
 describe('a pair whose currency no other pair converts', () => {
   test('is traded at a nominal conversion', async () => {
-    const broker = await start({ instruments: ['GBP_JPY'] });
+    const broker = await TestBroker.startForTest({ instruments: ['GBP_JPY'] });
     const { tick } = await broker.advance({ acknowledge: 0 });
     expect((await broker.order({ instrument: 'GBP_JPY', units: '1000' })).status).toBe(201);
     await broker.advance({ acknowledge: tick });
@@ -95,7 +84,7 @@ describe('a pair whose currency no other pair converts', () => {
   });
 
   test('leaves the quoted conversion alone where there is one', async () => {
-    const broker = await start({ instruments: ['GBP_JPY', 'USD_JPY'] });
+    const broker = await TestBroker.startForTest({ instruments: ['GBP_JPY', 'USD_JPY'] });
     const { body } = await broker.account('GET', '/pricing?instruments=GBP_JPY,USD_JPY&includeHomeConversions=true');
     // Nothing converts GBP here, so it has no entry.
     expect([0, 1].map((index) => dig(body, 'homeConversions', index, 'currency'))).toEqual(['JPY', 'USD']);

@@ -1,5 +1,6 @@
 /** A client for tests of the local broker: real sockets, raw bytes kept. */
 import { Agent, request } from 'undici';
+import { onTestFinished } from 'vitest';
 import type { Announcement } from '../../../adapters/broker/clock/lockstep.ts';
 import type { LocalBroker } from '../../../adapters/broker/local-broker.ts';
 import { startLocalBroker } from '../../../adapters/broker/local-broker.ts';
@@ -42,6 +43,13 @@ export class TestBroker {
 
   static async start(options: Partial<LocalBrokerOptions> = {}): Promise<TestBroker> {
     return new TestBroker(await startLocalBroker({ clock: 'lockstep', port: 0, drawnBars: 200, seed: 7, ...options }));
+  }
+
+  /** The same for a test that does not end it: it ends with the test. */
+  static async startForTest(options: Partial<LocalBrokerOptions> = {}): Promise<TestBroker> {
+    const broker = await TestBroker.start(options);
+    onTestFinished(() => broker.close());
+    return broker;
   }
 
   async send(method: Method, path: string, body?: unknown, options: { readonly token?: string; readonly signal?: AbortSignal; readonly headers?: { readonly [name: string]: string } } = {}): Promise<Answer> {

@@ -6,7 +6,6 @@ import { dig } from './account.ts';
 import type { OpenStream } from './server.ts';
 import { TestBroker } from './server.ts';
 import { drawMarkets } from '../../../adapters/broker/bars/offer.ts';
-import type { LocalBrokerOptions } from '../../../adapters/broker/options.ts';
 import { OANDA_CALENDAR } from '../../../domain/calendar.ts';
 import { usualInstrument } from '../../../domain/instruments.ts';
 import { parseInstant } from '../../../domain/time.ts';
@@ -14,18 +13,10 @@ import { parseInstant } from '../../../domain/time.ts';
 const THREE = ['EUR_USD', 'USD_JPY', 'EUR_JPY'];
 const PRICING = `/pricing/stream?instruments=${THREE.join(',')}`;
 
-const running: TestBroker[] = [];
 const folders: string[] = [];
-afterEach(async () => {
-  for (const broker of running.splice(0)) await broker.close();
+afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
-
-async function start(options: Partial<LocalBrokerOptions> = {}): Promise<TestBroker> {
-  const broker = await TestBroker.start(options);
-  running.push(broker);
-  return broker;
-}
 
 /** A file of flat mid bars at these minutes of 2026-01-05. */
 function flatFile(minutes: readonly string[], price: string): string {
@@ -46,7 +37,7 @@ describe('several files played together', () => {
   });
 
   test('begin when all have their history, and announce each bar’s end, whosever it is', async () => {
-    const broker = await start({ barsFiles: files(), historyBars: 1 });
+    const broker = await TestBroker.startForTest({ barsFiles: files(), historyBars: 1 });
     expect(broker.broker.instruments).toEqual(['EUR_USD', 'USD_JPY']);
     let announcement = await broker.advance({ acknowledge: 0 });
     expect(announcement).toMatchObject({ time: '2026-01-05T12:01:00.000000000Z', barsDone: 0, barsTotal: 7 });
@@ -61,7 +52,7 @@ describe('several files played together', () => {
   });
 
   test('show each instrument’s own candles, those before the start included', async () => {
-    const broker = await start({ barsFiles: files(), historyBars: 1 });
+    const broker = await TestBroker.startForTest({ barsFiles: files(), historyBars: 1 });
     const starts = async (instrument: string): Promise<string[]> => {
       const { candles } = (await broker.account('GET', `/instruments/${instrument}/candles?granularity=M1&count=10`)).body;
       return Array.isArray(candles) ? candles.map((candle) => clockOf(dig(candle, 'time'))) : [];
@@ -72,7 +63,7 @@ describe('several files played together', () => {
   });
 
   test('send their prices in the order of time, and of the instruments within an instant', async () => {
-    const broker = await start({ barsFiles: files(), historyBars: 1 });
+    const broker = await TestBroker.startForTest({ barsFiles: files(), historyBars: 1 });
     const pricing = await broker.stream('/pricing/stream?instruments=USD_JPY,EUR_USD&snapshot=false');
     const announcement = await broker.advance({ acknowledge: 0, until: '2026-01-05T12:05:00Z' });
     await pricing.until(announcement.lines.pricing.lines);
@@ -83,9 +74,9 @@ describe('several files played together', () => {
 
   test('need a common time, a file for each instrument, and no file for another', async () => {
     const apart = { EUR_USD: flatFile(['12:00', '12:01'], '1.1'), USD_JPY: flatFile(['13:00', '13:01'], '150') };
-    await expect(start({ barsFiles: apart, historyBars: 1 })).rejects.toThrow('EUR_USD: its bars end at 2026-01-05T12:02:00.000000000Z, before all instruments have 1 bars of history');
-    await expect(start({ barsFiles: files(), instruments: ['EUR_USD'] })).rejects.toThrow('USD_JPY is none of the instruments');
-    await expect(start({ barsFiles: files(), instruments: [...THREE] })).rejects.toThrow('EUR_JPY has no file');
+    await expect(TestBroker.startForTest({ barsFiles: apart, historyBars: 1 })).rejects.toThrow('EUR_USD: its bars end at 2026-01-05T12:02:00.000000000Z, before all instruments have 1 bars of history');
+    await expect(TestBroker.startForTest({ barsFiles: files(), instruments: ['EUR_USD'] })).rejects.toThrow('USD_JPY is none of the instruments');
+    await expect(TestBroker.startForTest({ barsFiles: files(), instruments: [...THREE] })).rejects.toThrow('EUR_JPY has no file');
   });
 });
 
@@ -129,7 +120,7 @@ describe('several drawn instruments', () => {
 
 describe('two equal runs over three instruments', () => {
   async function play(): Promise<string> {
-    const broker = await start({ instruments: THREE, drawnBars: 60, seed: 42 });
+    const broker = await TestBroker.startForTest({ instruments: THREE, drawnBars: 60, seed: 42 });
     const kept: string[] = [];
     const pricing: OpenStream = await broker.stream(PRICING);
     const transactions = await broker.stream('/transactions/stream');
