@@ -1,10 +1,9 @@
 /** The configuration as the daemon uses it: parsed, typed, frozen. `settings` is the same as canonical JSON values. */
 import type { Blackout, TradingCalendar } from '../domain/calendar.ts';
-import type { Disposition } from '../domain/events.ts';
 import type { HealthLimits } from '../domain/health.ts';
 import type { Instrument } from '../domain/instruments.ts';
 import type { SearchSettings } from '../domain/policy.ts';
-import type { HaltCause, ReconciliationSettings } from '../domain/settings.ts';
+import type { ReconciliationSettings, SafetyLimits } from '../domain/settings.ts';
 import type { Money, Pips, Ratio, Units } from '../domain/money.ts';
 
 export interface BrokerConfig {
@@ -63,30 +62,14 @@ export type PolicyConfig =
   | { readonly kind: 'sma-cross'; readonly fastBars: number; readonly slowBars: number }
   | { readonly kind: 'random'; readonly seed: number; readonly holdShare: number };
 
-export interface SafetyConfig {
+/** The core's limits under the names that the file gives them, and what the core is told of otherwise. */
+export interface SafetyConfig extends Omit<SafetyLimits, 'orderUnitsMax' | 'positionUnitsMax' | 'dailyLossMoneyMax' | 'dailyLossPipsMax'> {
   readonly maxOrderUnits: Units;
   readonly maxPositionUnits: Units;
-  readonly orderNotionalMax: Money;
-  readonly grossExposureMax: Money;
-  readonly currencyExposureMax: Money;
-  readonly openTradesMax: number;
-  readonly marginShareMax: Ratio;
-  readonly quoteAgeMsMax: number;
-  readonly spreadPipsMax: Pips;
-  readonly outlierRangesMax: Ratio;
-  readonly pricesStaleMsMax: number;
-  readonly clockSkewMsWarn: number;
-  readonly clockSkewMsMax: number;
   readonly dailyLossMoney: Money;
   readonly dailyLossPips: Pips;
   readonly tradeLossMoney: Money;
-  readonly ordersPerHourMax: number;
-  readonly ordersPerDayMax: number;
-  readonly slippageShareMax: Ratio;
-  readonly slippageStrikesMax: number;
-  readonly positionCheckIntervalMs: number;
   readonly restart: { readonly downMsMax: number; readonly crashesPerHourMax: number };
-  readonly dispositions: { readonly [Cause in HaltCause]: Disposition };
 }
 
 export interface ControlConfig {

@@ -11,7 +11,9 @@ import type { DeskSettings, InstrumentSettings } from '../domain/settings.ts';
  * @throws InstrumentError when a configured pair is not among them.
  */
 export function deskSettings(config: Config, offered: readonly Instrument[], windowBars: number): DeskSettings {
-  const { safety, trading, broker } = config;
+  const { trading, broker } = config;
+  // What is named here is no limit of the core's, or is one under another name.
+  const { maxOrderUnits, maxPositionUnits, dailyLossMoney, dailyLossPips, tradeLossMoney, restart, ...limits } = config.safety;
   return {
     deployment: config.deployment.name,
     accountId: broker.accountId,
@@ -34,34 +36,12 @@ export function deskSettings(config: Config, offered: readonly Instrument[], win
     rereadBars: trading.rereadBars,
     quietPeriodMs: trading.quietPeriodMs,
     lateFillBars: trading.lateFillBars,
-    safety: {
-      orderUnitsMax: safety.maxOrderUnits,
-      positionUnitsMax: safety.maxPositionUnits,
-      orderNotionalMax: safety.orderNotionalMax,
-      grossExposureMax: safety.grossExposureMax,
-      currencyExposureMax: safety.currencyExposureMax,
-      openTradesMax: safety.openTradesMax,
-      marginShareMax: safety.marginShareMax,
-      quoteAgeMsMax: safety.quoteAgeMsMax,
-      spreadPipsMax: safety.spreadPipsMax,
-      outlierRangesMax: safety.outlierRangesMax,
-      pricesStaleMsMax: safety.pricesStaleMsMax,
-      clockSkewMsWarn: safety.clockSkewMsWarn,
-      clockSkewMsMax: safety.clockSkewMsMax,
-      dailyLossMoneyMax: safety.dailyLossMoney,
-      dailyLossPipsMax: safety.dailyLossPips,
-      ordersPerHourMax: safety.ordersPerHourMax,
-      ordersPerDayMax: safety.ordersPerDayMax,
-      slippageShareMax: safety.slippageShareMax,
-      slippageStrikesMax: safety.slippageStrikesMax,
-      positionCheckIntervalMs: safety.positionCheckIntervalMs,
-      dispositions: safety.dispositions,
-    },
+    safety: { ...limits, orderUnitsMax: maxOrderUnits, positionUnitsMax: maxPositionUnits, dailyLossMoneyMax: dailyLossMoney, dailyLossPipsMax: dailyLossPips },
     health: config.health,
     reconciliationIntervalMs: config.reconciliation.intervalMs,
     reconciliation: config.reconciliation,
     importedTransactionsMax: config.reconciliation.importedTransactionsMax,
-    restart: safety.restart,
+    restart,
     worstLoss: worstLoss(config),
   };
 }
