@@ -121,7 +121,6 @@ function planCascade(resolved: ResolvedParameters): Cascade {
   return { padding, paths, first, order0, outputLength: offset };
 }
 
-
 const CASCADES_MAX = 16;
 /** The tables of a transform: built once for a set of parameters, however many plans run it. */
 export const cascadeOf: (resolved: ResolvedParameters) => Cascade = memoized(planCascade, JSON.stringify, CASCADES_MAX);

@@ -1,7 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { worstLoss } from '../../config/checks.ts';
 import { loadConfig } from '../../config/load.ts';
 import type { LoadedConfig } from '../../config/load.ts';
@@ -9,9 +8,9 @@ import { ConfigError } from '../../config/problems.ts';
 import { schemaKeys } from '../../config/schema.ts';
 import { OANDA_CALENDAR } from '../../domain/calendar.ts';
 import { format } from '../../domain/money.ts';
+import { folderForFile } from '../folders.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'reckoner-config-'));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = folderForFile();
 
 const MINIMAL = `deployment:
   name: desk

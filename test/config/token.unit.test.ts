@@ -1,11 +1,10 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { TokenError, readToken } from '../../config/token.ts';
+import { folderForFile } from '../folders.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'reckoner-token-'));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = folderForFile();
 
 const CANARY = 'canary0123456789';
 const write = (name: string, text: string, mode: number): string => {

@@ -33,7 +33,6 @@ describe('a storm of faults', () => {
     expectSound(outcome);
   });
 
-
   test('with one seed gives one fault log and one daemon log, byte for byte', async () => {
     const [first, again] = [await drill({ ...STORM, seed: 21 }), await drill({ ...STORM, seed: 21 })];
     expect(first.faults.filter(({ record }) => record === 'strike').length).toBeGreaterThan(10);

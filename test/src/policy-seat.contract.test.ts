@@ -1,13 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Config } from '../../config/config.ts';
 import { UNTRAINED_DEFAULTS, untrainedModel } from '../../models/reference/untrained.ts';
 import type { UntrainedOptions } from '../../models/reference/untrained.ts';
 import { deliberate } from '../../src/daemon/deliberation.ts';
 import { loadPolicy, PolicySeat } from '../../src/daemon/policy.ts';
 import { observe, walk } from '../models/observe.ts';
+import { folderForTest } from '../folders.ts';
 
 const BUNDLED = join(import.meta.dirname, '..', '..', 'models', 'reference', 'untrained-h32');
 const CONFIG: Config['policy'] = {
@@ -16,11 +16,8 @@ const CONFIG: Config['policy'] = {
 };
 const OBSERVATION = observe(walk(1, 256), { mask: [true, true, true, false] });
 
-const directories: string[] = [];
-afterAll(() => directories.forEach((directory) => rmSync(directory, { recursive: true })));
 function written(options: Partial<UntrainedOptions>, spoil = false): string {
-  const directory = mkdtempSync(join(tmpdir(), 'seat-'));
-  directories.push(directory);
+  const directory = folderForTest();
   for (const [name, bytes] of untrainedModel({ ...UNTRAINED_DEFAULTS, ...options }).files) writeFileSync(join(directory, name), spoil && name !== 'model.json' ? bytes.subarray(1) : bytes);
   return directory;
 }

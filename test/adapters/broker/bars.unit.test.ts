@@ -1,9 +1,8 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { BarsFileError, readBarsFile } from '../../../adapters/broker/bars/csv.ts';
 import type { DrawOptions } from '../../../adapters/broker/bars/draw.ts';
 import { SPREAD_PIPS_P999_MAX, createMarketDrawer } from '../../../adapters/broker/bars/draw.ts';
@@ -14,6 +13,7 @@ import type { PointOhlc } from '../../../adapters/broker/bars/series.ts';
 import { OANDA_CALENDAR, isMarketOpen, newYorkClock } from '../../../domain/calendar.ts';
 import { usualInstrument } from '../../../domain/instruments.ts';
 import { formatInstant, instantOf, parseInstant } from '../../../domain/time.ts';
+import { folderForFile } from '../../folders.ts';
 
 const EUR_USD = usualInstrument('EUR_USD');
 /** One market, drawn at once. */
@@ -26,11 +26,7 @@ const FROM = parseInstant('2026-01-05T00:00:00Z');
 const LEAN_HEADER = 'date,ms_since_midnight,bid_o,bid_h,bid_l,bid_c,bid_size,ask_o,ask_h,ask_l,ask_c,ask_size';
 const LEAN_BAR = '20140501,0,1.38676,1.38686,1.38669,1.38686,0,1.38686,1.38697,1.38680,1.38697,0';
 
-let folder = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'bars-'));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = folderForFile();
 
 function read(lines: readonly string[], name = 'bars.csv', spreadPips = 1.2): BarSeries {
   const path = join(folder, name);

@@ -2,16 +2,16 @@
  * Every account, order, trade, position and ledger route, over real HTTP, in its main outcomes. Statuses, codes and
  * money are worked out here by hand; every body is also held against the broker's own Swagger file, where it is at hand.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { dig } from './account.ts';
 import type { Answer } from './server.ts';
 import { TestBroker } from './server.ts';
 import { responseViolations, swaggerPresent } from './swagger.ts';
 import { isBody } from '../../../adapters/broker/engine/bodies.ts';
 import type { LocalBrokerOptions } from '../../../adapters/broker/options.ts';
+import { folderForFile } from '../../folders.ts';
 
 type Fields = { readonly [key: string]: unknown };
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH';
@@ -107,11 +107,10 @@ const FLAT = '1.10000,1.10000,1.10000,1.10000';
 /** Minutes from 08:00 UTC of a Monday, at these mid bars; the first lies behind the clock. */
 const minutes = (bars: readonly string[]): string[] => bars.map((bar, index) => `2026-01-05T08:${String(index).padStart(2, '0')}:00Z,${bar}`);
 
-let folder = '';
+const folder = folderForFile();
 let quiet = '';
 let moving = '';
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'conformance-'));
   const write = (name: string, bars: readonly string[]): string => {
     const path = join(folder, name);
     writeFileSync(path, ['time,open,high,low,close', ...minutes(bars)].join('\n'));
@@ -120,7 +119,6 @@ beforeAll(() => {
   quiet = write('quiet.csv', Array.from({ length: 40 }, () => FLAT));
   moving = write('moving.csv', [FLAT, FLAT, '1.10000,1.10200,1.09900,1.10100', ...Array.from({ length: 20 }, () => '1.10100,1.10100,1.10100,1.10100')]);
 });
-afterAll(() => rmSync(folder, { recursive: true }));
 
 let host: Host;
 beforeEach(async () => {

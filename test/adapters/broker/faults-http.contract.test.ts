@@ -1,11 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { dig } from './account.ts';
 import { FaultyBroker } from './faults-client.ts';
 import { PRESETS } from '../../../adapters/broker/faults/presets.ts';
+import { folderForTest } from '../../folders.ts';
 
 const strikes = async (broker: FaultyBroker): Promise<unknown[]> => (await broker.recorded('strike')).map(({ id, method, path }) => [id, method, path]);
 
@@ -375,9 +375,7 @@ describe('faults by command', () => {
 
 describe('the fault log', () => {
   test('is a file of JSON lines that only its owner reads, with the plan first', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'fault-log-'));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
-    const faultLogFile = join(folder, 'faults.jsonl');
+    const faultLogFile = join(folderForTest(), 'faults.jsonl');
     const broker = await FaultyBroker.with([{ kind: 'status', name: 'the-one', status: 500, count: 1 }], { faultLogFile });
     await broker.raw('GET', '/summary');
     const entries = readFileSync(faultLogFile, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as unknown);

@@ -1,17 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ACCOUNT_FAULTS } from '../../../adapters/broker/faults/kinds.ts';
 import { PRESETS, ROWS, ROWS_ELSEWHERE } from '../../../adapters/broker/faults/presets.ts';
 import { planOf, readFaultPlan } from '../../../adapters/broker/faults/plan.ts';
 import { drawsFor } from '../../../adapters/broker/faults/random.ts';
 import { ConfigError } from '../../../config/problems.ts';
 import { DAY_MS, HOUR_MS, parseInstant } from '../../../domain/time.ts';
+import { folderForFile } from '../../folders.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'faults-'));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = folderForFile();
 
 let written = 0;
 const write = (text: string): string => {

@@ -1,8 +1,7 @@
 import type { AddressInfo, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
@@ -11,6 +10,7 @@ import { FaultyBroker } from './faults-client.ts';
 import { proxyPlanOf, readProxyPlan } from '../../../adapters/broker/faults/proxy-plan.ts';
 import { FaultProxy } from '../../../adapters/broker/faults/tcp-proxy.ts';
 import { ConfigError } from '../../../config/problems.ts';
+import { folderForTest } from '../../folders.ts';
 
 /** A server that answers every chunk with itself, and remembers what it was sent. */
 async function echoServer(): Promise<{ readonly port: number; readonly received: () => string; readonly sockets: Set<Socket> }> {
@@ -316,9 +316,7 @@ describe('one exchange with a broker behind the proxy', () => {
 
 describe('a proxy plan', () => {
   test('is read from a file, and what is wrong is named with its line', () => {
-    const directory = mkdtempSync(join(tmpdir(), 'proxy-'));
-    onTestFinished(() => rmSync(directory, { recursive: true }));
-    const file = join(directory, 'plan.yaml');
+    const file = join(folderForTest(), 'plan.yaml');
     writeFileSync(file, 'seed: 3\ntoxics:\n  - kind: latency\n    delayMs: 20\n');
     expect(readProxyPlan(file)).toMatchObject({ seed: 3, toxics: [{ kind: 'latency', delayMs: 20, direction: 'reply', fromMs: 0 }] });
     writeFileSync(file, 'seed: 3\ntoxics:\n  - kind: lag\n  - kind: bandwidth\n');

@@ -8,7 +8,6 @@ import { OANDA_RATE_LIMITS, SlidingSecond } from '../../../adapters/broker/http/
 
 const UNIX = { 'accept-datetime-format': 'UNIX' };
 
-
 /** The values of every field whose name tells of a time, at any depth. */
 function timesIn(value: unknown, key = ''): string[] {
   if (typeof value === 'string') return /time(stamp)?$|^(from|to)$/i.test(key) ? [value] : [];

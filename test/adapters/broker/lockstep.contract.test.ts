@@ -1,25 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { dig } from './account.ts';
 import type { OpenStream } from './server.ts';
 import { TestBroker } from './server.ts';
+import { folderForTest } from '../../folders.ts';
 
 const PRICING = '/pricing/stream?instruments=EUR_USD';
 const TRANSACTIONS = '/transactions/stream';
 
-const folders: string[] = [];
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
-});
-
 /** A file of flat mid bars at these minutes, with prices that the test chooses. */
 function barsFile(bars: readonly { readonly time: string; readonly ohlc: string }[]): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lockstep-'));
-  folders.push(folder);
-  const path = join(folder, 'bars.csv');
+  const path = join(folderForTest(), 'bars.csv');
   writeFileSync(path, ['time,open,high,low,close', ...bars.map((bar) => `${bar.time},${bar.ohlc}`)].join('\n'));
   return path;
 }

@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import { dig } from './account.ts';
 import { TestBroker } from './server.ts';
 
-
 /** The middle of a price's first level. */
 const midOf = (price: unknown): number => (Number(dig(price, 'bids', 0, 'price')) + Number(dig(price, 'asks', 0, 'price'))) / 2;
 

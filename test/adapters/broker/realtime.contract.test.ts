@@ -1,22 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dig } from './account.ts';
 import { TestBroker } from './server.ts';
 import { startLocalBroker } from '../../../adapters/broker/local-broker.ts';
+import { folderForFile } from '../../folders.ts';
 
-let folder = '';
+const folder = folderForFile();
 let broker: TestBroker;
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'realtime-'));
   writeFileSync(join(folder, 'token'), 'a-token-of-the-test\n');
   broker = await TestBroker.start({ clock: 'realtime', alwaysOpen: true, tokenFile: join(folder, 'token') });
 });
-afterAll(async () => {
-  await broker.close();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => broker.close());
 
 describe('a market in real time', () => {
   test('runs on the system’s clock with a week of minutes behind it', async () => {

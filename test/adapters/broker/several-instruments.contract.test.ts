@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { dig } from './account.ts';
 import type { OpenStream } from './server.ts';
 import { TestBroker } from './server.ts';
@@ -9,20 +8,14 @@ import { drawMarkets } from '../../../adapters/broker/bars/offer.ts';
 import { OANDA_CALENDAR } from '../../../domain/calendar.ts';
 import { usualInstrument } from '../../../domain/instruments.ts';
 import { parseInstant } from '../../../domain/time.ts';
+import { folderForTest } from '../../folders.ts';
 
 const THREE = ['EUR_USD', 'USD_JPY', 'EUR_JPY'];
 const PRICING = `/pricing/stream?instruments=${THREE.join(',')}`;
 
-const folders: string[] = [];
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
-});
-
 /** A file of flat mid bars at these minutes of 2026-01-05. */
 function flatFile(minutes: readonly string[], price: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'several-'));
-  folders.push(folder);
-  const path = join(folder, 'bars.csv');
+  const path = join(folderForTest(), 'bars.csv');
   writeFileSync(path, ['time,open,high,low,close', ...minutes.map((minute) => `2026-01-05T${minute}:00Z,${price},${price},${price},${price}`)].join('\n'));
   return path;
 }

@@ -1,14 +1,14 @@
-import { existsSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { DaemonNotRunningError, ControlRequestError, fetchStatus, sendCommand } from '../../../adapters/control/client.ts';
 import type { ControlCommand, ControlHandler, ControlOutcome } from '../../../adapters/control/protocol.ts';
 import { ControlSocketError, startControlServer } from '../../../adapters/control/server.ts';
+import { folderForFile } from '../../folders.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'reckoner-control-'));
+const directory = folderForFile();
 const closers: (() => Promise<unknown>)[] = [];
 let sockets = 0;
 const freshPath = (): string => join(directory, `s${(sockets += 1)}.sock`);
@@ -16,7 +16,6 @@ const freshPath = (): string => join(directory, `s${(sockets += 1)}.sock`);
 afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
-afterAll(() => rmSync(directory, { recursive: true }));
 
 /** Keeps what it was told; answers as a daemon that is armed by anybody but mallory. */
 class Recorder implements ControlHandler {

@@ -1,19 +1,16 @@
 /** The reference model with something changed, loaded: what a loader must notice is made by changing its bytes. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect } from 'vitest';
+import { expect } from 'vitest';
 import { loadOnnxModel } from '../../../adapters/onnx/loader.ts';
 import type { LoadedModel, ModelRejection } from '../../../adapters/onnx/loader.ts';
 import type { ModelExpectations } from '../../../models/contract/checks.ts';
 import { MessageWriter, readFields } from '../../../models/contract/protobuf.ts';
 import { UNTRAINED_DEFAULTS, untrainedModel } from '../../../models/reference/untrained.ts';
+import { folderForTest } from '../../folders.ts';
 
 export const EXPECTED: ModelExpectations = { featureSetId: 'swt-137', observationShape: [137], discount: 0.997, simulations: 15, decisionBudgetMs: 2_000 };
-
-const directories: string[] = [];
-afterAll(() => directories.forEach((directory) => rmSync(directory, { recursive: true })));
 
 export type Files = Map<string, Uint8Array>;
 export interface RawManifest {
@@ -34,8 +31,7 @@ async function loadChanged(change: (files: Files, manifest: RawManifest) => void
     }
   }
   files.set('model.json', new TextEncoder().encode(JSON.stringify(manifest)));
-  const directory = mkdtempSync(join(tmpdir(), 'onnx-loader-'));
-  directories.push(directory);
+  const directory = folderForTest();
   for (const [name, bytes] of files) writeFileSync(join(directory, name), bytes);
   return loadOnnxModel(directory, { ...EXPECTED, ...options.expectations });
 }

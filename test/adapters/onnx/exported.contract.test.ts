@@ -1,20 +1,19 @@
 /** What EXPORT.md leads to: graphs with the structure that PyTorch's exporter gives, metadata, probes and manifest, as one model that loads. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { loadOnnxModel } from '../../../adapters/onnx/loader.ts';
 import { METADATA_SCHEMA, readManifest } from '../../../models/contract/manifest.ts';
 import { signatureOf } from '../../../models/contract/checks.ts';
 import { readOnnxFile } from '../../../models/contract/onnx-file.ts';
 import { EXPECTED } from './changed-model.ts';
 import { exportedModel } from './exported.ts';
+import { folderForTest } from '../../folders.ts';
 
 const RECIPE = readFileSync(join(import.meta.dirname, '..', '..', '..', 'models', 'contract', 'EXPORT.md'), 'utf8');
 
 function place(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'exported-'));
-  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const directory = folderForTest();
   for (const [name, bytes] of exportedModel()) writeFileSync(join(directory, name), bytes);
   return directory;
 }

@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { readBarsFile } from '../../../adapters/broker/bars/csv.ts';
 import { createMarketDrawer } from '../../../adapters/broker/bars/draw.ts';
 import { BarSeries } from '../../../adapters/broker/bars/series.ts';
@@ -26,10 +25,10 @@ import type { FeaturesCommand } from '../../../src/commands/features.ts';
 import { rowsOnAllCores } from '../../../src/features/pool.ts';
 import type { Stretch } from '../../../src/features/pool.ts';
 import { parquetSink } from '../../../src/features/sinks.ts';
+import { folderForFile } from '../../folders.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
-const DIRECTORY = mkdtempSync(join(tmpdir(), 'reckoner-features-'));
-afterAll(() => rmSync(DIRECTORY, { recursive: true }));
+const DIRECTORY = folderForFile();
 
 const YEN = usualInstrument('USD_JPY');
 const RULES = { calendar: OANDA_CALENDAR, windowGapMinutesMax: 10 };
