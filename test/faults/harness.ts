@@ -17,6 +17,7 @@ import type { LocalBrokerOptions } from '../../adapters/broker/options.ts';
 import { openSqliteStore } from '../../adapters/sqlite/store.ts';
 import { loadConfig } from '../../config/load.ts';
 import type { EventOf, EventType } from '../../domain/events.ts';
+import { parseInstant } from '../../domain/time.ts';
 import { BUILD } from '../../src/commands/common.ts';
 import { runDaemon } from '../../src/daemon/daemon.ts';
 import { eventsOf } from '../../src/daemon/recovery.ts';
@@ -140,6 +141,13 @@ export class Drill {
   async release(): Promise<void> {
     const link = new LockstepLink({ restUrl: this.broker.rest, token: this.place.token });
     await link.start();
+    await link.close();
+  }
+
+  /** Lets a market that was let go move on to a time with nobody listening. */
+  async goOn(until: string): Promise<void> {
+    const link = new LockstepLink({ restUrl: this.broker.rest, token: this.place.token });
+    await link.advance({ acknowledge: 0, nextTimer: null, until: parseInstant(until) });
     await link.close();
   }
 
