@@ -21,7 +21,7 @@ import type { Book, DeskState, RunHistory } from './state.ts';
 /** Folds one event that occurred at `at`. Total over the catalogue. */
 export function evolveDesk(state: DeskState, event: DomainEvent, at: Instant): DeskState {
   const ledger = evolveLedger(state.ledger, event);
-  const day = evolveDay(state.day, at, () => profitMark(state));
+  const day = state.day.start === null || isOfBrokerTime(event) ? evolveDay(state.day, at, () => profitMark(state)) : state.day;
   return {
     ...state,
     // A transaction that is learnt late belongs to the day on which it happened, not to the one in which it is read; a baseline is all past.
@@ -34,6 +34,9 @@ export function evolveDesk(state: DeskState, event: DomainEvent, at: Instant): D
     run: evolveRun(state.run, event, at),
   };
 }
+
+/** Bars and transactions happen when the broker says. Everything else happens by our own clock, and a clock that is moved must not end a day and its losses. */
+const isOfBrokerTime = ({ type }: DomainEvent): boolean => type === 'BrokerTransactionRecorded' || type === 'MarketBarClosed' || type === 'MarketBarBackfilled';
 
 const instrumentOf = (event: DomainEvent): string | null => ('instrument' in event.data ? event.data.instrument : null);
 

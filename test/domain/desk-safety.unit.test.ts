@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { instrumentName } from '../../domain/instruments.ts';
 import { money, units } from '../../domain/money.ts';
-import { floorMinute, MINUTE_MS, parseInstant, plusMs, SECOND_MS } from '../../domain/time.ts';
+import { DAY_MS, floorMinute, MINUTE_MS, parseInstant, plusMs, SECOND_MS } from '../../domain/time.ts';
 import { armedDesk, decide, decidedDesk, longDesk, proposing, snapshotAnswer } from './desk-harness.ts';
 import type { DeskHarness } from './desk-harness.ts';
 import { LIMITS, SETTINGS } from './settings.ts';
@@ -153,6 +153,17 @@ describe('the loss of a day', () => {
     desk.command('resume');
     desk.advanceMinutes(5);
     expect(desk.mode).toBe('OBSERVING');
+  });
+
+  test('is not ended by a clock of ours that is ahead', () => {
+    const desk = longDesk();
+    desk.broker.fillStop(desk.now, '4', '1.08512');
+    desk.notice();
+    const { day } = desk.state;
+    desk.now = plusMs(desk.now, DAY_MS);
+    desk.command('disarm');
+    expect(desk.told('TradingDisarmed')).toHaveLength(1);
+    expect(desk.state.day).toEqual(day);
   });
 
   test('is charged with what happened in it, not with what it only learns', () => {
