@@ -167,7 +167,7 @@ function observe(draft: Draft, transaction: BrokerTransaction, body: Transaction
   }
   if (!fresh) return;
   const epoch = body.clientExtensions?.tag === undefined ? null : epochOfTag(body.clientExtensions.tag);
-  if (epoch !== null && epoch > draft.state.run.epoch) yieldOrSurpass(draft, transaction, epoch);
+  if (epoch !== null && epoch >= draft.state.run.epoch && !isOurOrder(draft, body)) yieldOrSurpass(draft, transaction, epoch);
   if (isFirstImport(draft)) return;
   if (!isKnownTransactionType(body.type)) requireReview(draft, transaction.id, 'unknownType', `transaction ${body.id} has the unknown type ${body.type}`);
   else if (isUnknownFillReason(body)) requireReview(draft, transaction.id, 'unknownReason', `the fill ${body.id} has the unknown reason ${body.reason ?? ''}`);
@@ -185,13 +185,18 @@ function requireReview(draft: Draft, transactionId: number, cause: ReviewCause, 
   draft.halt(cause === 'manualClose' ? 'foreignTrade' : 'unknownSchema', detail);
 }
 
-/** A higher epoch in the past is a log that this one was restored from: ours goes above it. One from now is another daemon. */
+const isOurOrder = (draft: Draft, body: TransactionBody): boolean => [...draft.state.books.values()].some((book) => book.trading.orders.has(body.clientExtensions?.id as ClientOrderId));
+
+/**
+ * An epoch in the past that is not below ours is that of a log which ours does not know: ours goes above it, so that
+ * whoever still writes that log gives way. A higher one from now is another daemon, and we give way.
+ */
 function yieldOrSurpass(draft: Draft, transaction: BrokerTransaction, epoch: number): void {
   const { startedAt } = draft.state.live;
-  if (startedAt !== null && transaction.at > startedAt) {
-    draft.ask({ kind: 'shutdown', exitCode: 33, reason: `transaction ${transaction.id} carries epoch ${epoch}, above ours (${draft.state.run.epoch}): another daemon has taken over` });
-  } else {
+  if (startedAt === null || transaction.at <= startedAt) {
     draft.tell({ type: 'EpochRaised', data: { epoch: epoch + 1, transactionId: String(transaction.id) } }, { causedBy: THE_ONE_BEFORE });
+  } else if (epoch > draft.state.run.epoch) {
+    draft.ask({ kind: 'shutdown', exitCode: 33, reason: `transaction ${transaction.id} carries epoch ${epoch}, above ours (${draft.state.run.epoch}): another daemon has taken over` });
   }
 }
 

@@ -164,6 +164,20 @@ describe('a later start', () => {
     expect(desk.state.live.notReady).toBeNull();
   });
 
+  test('goes above an epoch of such a life that equals its own, and gives way to no order of that epoch', () => {
+    const desk = new DeskHarness();
+    desk.broker.append(desk.now, { type: 'MARKET_ORDER', clientExtensions: { id: 'x', tag: 'reckoner:epoch:1' } });
+    desk.broker.append(desk.now, { type: 'ORDER_CANCEL', orderID: '3', reason: 'MARKET_HALTED' });
+    desk.now = plusMs(desk.now, SECOND_MS);
+    desk.start();
+    expect(desk.told('EpochRaised')).toEqual([{ epoch: 2, transactionId: '3' }]);
+    desk.broker.append(plusMs(desk.now, SECOND_MS), { type: 'MARKET_ORDER', clientExtensions: { id: 'y', tag: 'reckoner:epoch:1' } });
+    desk.advance(2 * SECOND_MS);
+    desk.notice();
+    expect(desk.state.run.epoch).toBe(2);
+    expect(desk.shutdowns).toEqual([]);
+  });
+
   test('takes no absence for shorter because starts in between have failed', () => {
     const desk = new DeskHarness();
     desk.start();
