@@ -1,7 +1,7 @@
 /** The two streams, live: opened, watched and opened again, each judged on its own and both by one link. */
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { Observable, Subject, defer, filter, map, merge, retry } from 'rxjs';
+import { Observable, Subject, concatMap, defer, filter, map, merge, of, retry } from 'rxjs';
 import type { Subscription } from 'rxjs';
 import type { Broker, FeedEnd, FeedLine, FeedName } from '../../domain/broker.ts';
 import type { Clock } from '../../domain/clock.ts';
@@ -80,7 +80,7 @@ export class FeedKeeper {
   #keep(feed: FeedName): Subscription {
     const { submit, pause } = this.#parts;
     return defer(() => this.#connection(feed))
-      .pipe(retry({ delay: (error: unknown) => pause(this.#pauseAfter(feed, error)) }))
+      .pipe(retry({ delay: (error: unknown) => pause(this.#pauseAfter(feed, error)).pipe(concatMap(() => this.#breakerOver())) }))
       .subscribe((signal) => {
         if (signal.kind === 'connected') return this.#connected(feed);
         if (signal.line.kind === 'heartbeat') this.#parts.heartbeat(signal.line.at);
@@ -114,6 +114,12 @@ export class FeedKeeper {
     this.#link = link;
     if (breakerCloses) this.#parts.submit({ kind: 'breaker', change: null });
     this.#parts.submit({ kind: 'feed', feed, connected: true, detail: '' });
+  }
+
+  /** Emits once the breaker's pause is over: it may have opened while a stream waited for a connection of its own. */
+  #breakerOver(): Observable<unknown> {
+    const restMs = (this.#link.breakerUntilMs ?? 0) - this.#nowMs();
+    return restMs > 0 ? this.#parts.pause(restMs) : of(null);
   }
 
   /** @returns milliseconds until the next connection. @throws whatever was no end of a stream. */

@@ -66,6 +66,16 @@ test('ten reconnects open the breaker, which keeps the ailing stream closed for 
   expect(kinds(inputs)).not.toContain('transactions down');
 });
 
+test('a stream that waits for its own next connection when the breaker opens waits until the breaker’s pause is over', { timeout: 60_000 }, async () => {
+  const { inputs, connects } = await keep((_stream, response) => response.end());
+  await expect.poll(() => kinds(inputs), { timeout: 50_000 }).toContain('breaker opened');
+  const before = { pricing: connects.pricing.length, transactions: connects.transactions.length };
+  expect(before.pricing + before.transactions).toBe(10);
+  await expect.poll(() => connects.pricing.length > before.pricing && connects.transactions.length > before.transactions, { timeout: 20_000 }).toBe(true);
+  const openedAt = Math.max(connects.pricing[before.pricing - 1]!, connects.transactions[before.transactions - 1]!);
+  for (const stream of ['pricing', 'transactions'] as const) expect(connects[stream][before[stream]]! - openedAt).toBeGreaterThanOrEqual(300_000 - EARLY_MS);
+});
+
 test('a stream in maintenance is tried once a minute', { timeout: 30_000 }, async () => {
   const { inputs, connects } = await keep((stream, response) => {
     if (stream === 'pricing') replyJson(response, 503, '<html>');
