@@ -70,9 +70,18 @@ async function keepTime(config: Config, token: string): Promise<Timekeeping> {
   return { clock, timers, lockstep: new LockstepDriver(link, clock, timers), keeper: null };
 }
 
+/** @throws StoreError where it cannot be made: without it there is no log. */
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new StoreError(`${directory} cannot be made: ${error instanceof Error ? error.message : String(error)}; name a data directory that can be written`, { cause: error });
+  }
+}
+
 /** Opens the log and proves it before anything is built on it. */
 async function openLog(config: Config): Promise<EventStore> {
-  mkdirSync(config.deployment.dataDirectory, { recursive: true, mode: 0o700 });
+  makeDirectory(config.deployment.dataDirectory);
   const store = openSqliteStore({ directory: config.deployment.dataDirectory, projections: ALL_PROJECTIONS, deployment: config.deployment.name });
   const verdict = await store.verify();
   if (!verdict.ok) {
