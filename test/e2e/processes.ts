@@ -251,8 +251,8 @@ export class Workplace {
     return broker;
   }
 
-  startDaemon(broker: { readonly address: BrokerAddress }, settings: Settings, profile = DEMO_PROFILE): Child {
-    return this.#keep(new Child(['run', '--config', profile], this.environment(settings, broker.address)));
+  startDaemon(broker: { readonly address: BrokerAddress }, settings: Settings, profile = DEMO_PROFILE, extra: NodeJS.ProcessEnv = {}): Child {
+    return this.#keep(new Child(['run', '--config', profile], { ...this.environment(settings, broker.address), ...extra }));
   }
 
   /** Runs one command to its end. @throws Error when it does not end. */

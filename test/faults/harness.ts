@@ -132,9 +132,9 @@ export class Drill {
     return { exitCode, log: await readLog(this.place.dataDirectory), transactions, faults, openTrades: trades };
   }
 
-  /** Starts a daemon as a process of its own, for real time. */
-  startDaemon(): Child {
-    return this.place.startDaemon({ address: this.address }, this.#settings);
+  /** Starts a daemon as a process of its own, as real time needs it. */
+  startDaemon(extra: NodeJS.ProcessEnv = {}): Child {
+    return this.place.startDaemon({ address: this.address }, this.#settings, DEMO_PROFILE, extra);
   }
 
   /** Lets a held market go. */
@@ -179,6 +179,14 @@ export class Drill {
   /** Waits until the daemon's log holds an event of a type that fits, and answers with it; the log is read beside its writer. */
   async event<Type extends EventType>(type: Type, fits: (event: EventOf<Type>) => boolean = () => true, needed: readonly Child[] = []): Promise<EventOf<Type>> {
     return until(`${type} in the log`, async () => (await this.#events(type)).find(fits) ?? null, needed, WAIT_MS_MAX);
+  }
+
+  /** Waits until the daemon's log holds so many events of a type. */
+  async events<Type extends EventType>(type: Type, count: number, needed: readonly Child[] = []): Promise<readonly EventOf<Type>[]> {
+    return until(`${count} of ${type} in the log`, async () => {
+      const found = await this.#events(type);
+      return found.length >= count ? found : null;
+    }, needed, WAIT_MS_MAX);
   }
 
   async #events<Type extends EventType>(type: Type): Promise<readonly EventOf<Type>[]> {
