@@ -1,4 +1,5 @@
 /** Prices, candles and instruments that are not what they should be: rows 24, 26 to 28 and 42 of the fault catalogue. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { DEMO_PROFILE } from '../e2e/processes.ts';
 import type { DrillOutcome } from './harness.ts';
@@ -27,10 +28,13 @@ describe('row 24: a price stream without prices', () => {
     const real = await Drill.prepare('realtime', { faults: [], settings: { 'safety.pricesStaleMsMax': '10000', 'policy.holdShare': '0' } });
     const daemon = real.startDaemon();
     await real.place.whenReady(daemon);
-    await real.place.arm('a drill');
+    await real.events('FeedConnected', 2, [daemon]);
     await real.inject({ preset: 'priceSilence', durationMs: 14_000 });
     expect((await real.event('FeedDisconnected', () => true, [daemon])).data).toEqual({ feed: 'pricing', detail: 'no byte for 12000 ms' });
-    await real.inject({ preset: 'onlyHeartbeats' });
+    await real.inject({ preset: 'onlyHeartbeats', durationMs: 600_000 });
+    // Armed when the last price is too old already, so that the first minute that could open finds it so.
+    await sleep(6_000);
+    await real.place.arm('a drill');
     const anew = await real.event('FeedDisconnected', ({ data }) => data.detail.includes('no price'), [daemon]);
     expect(anew.data).toEqual({ feed: 'pricing', detail: 'the stream lives and has brought no price of EUR_USD for 10 s' });
     const denied = await real.event('OrderDenied', () => true, [daemon]);
