@@ -71,12 +71,25 @@ function nthSundayUtc(year: number, month: number, nth: number): number {
   return first + (((7 - weekday) % 7) + 7 * (nth - 1)) * DAY_MS;
 }
 
+/** A year of UTC, and the summer in it. */
+interface Year extends Span {
+  readonly summer: Span;
+}
+
+function yearOf(at: Instant): Year {
+  const year = new Date(at).getUTCFullYear();
+  const summer = { from: nthSundayUtc(year, 2, 2) + 7 * HOUR_MS, until: nthSundayUtc(year, 10, 1) + 6 * HOUR_MS };
+  return { from: Date.UTC(year, 0), until: Date.UTC(year + 1, 0), summer };
+}
+
+/** The year that was asked for last: nearly every question is about the same one. */
+let lastYear: Year = yearOf(instantOf(0));
+
 /** New York's offset from UTC in minutes: -240 in summer, -300 in winter. */
 function newYorkOffsetMinutes(at: Instant): -240 | -300 {
-  const year = new Date(at).getUTCFullYear();
-  const summerFrom = nthSundayUtc(year, 2, 2) + 7 * HOUR_MS;
-  const summerUntil = nthSundayUtc(year, 10, 1) + 6 * HOUR_MS;
-  return at >= summerFrom && at < summerUntil ? -240 : -300;
+  if (!(at >= lastYear.from && at < lastYear.until)) lastYear = yearOf(at);
+  const { summer } = lastYear;
+  return at >= summer.from && at < summer.until ? -240 : -300;
 }
 
 /** New York's clock: its day number since 1970, day of the week (0 Sunday) and minute of the day. */
@@ -101,8 +114,18 @@ function hoursAt(calendar: TradingCalendar, at: Instant): TradingHours {
   return found;
 }
 
+/** Narrowed calendars by the calendar that they come from: one for each pair that was asked for. */
+const narrowed = new WeakMap<TradingCalendar, Map<string, TradingCalendar>>();
+const NARROWED_MAX = 200;
+
 /** The calendar of one pair: with the breaks of its two currencies. */
-export const calendarFor = (calendar: TradingCalendar, instrument: string): TradingCalendar => ({ ...calendar, instrument });
+export function calendarFor(calendar: TradingCalendar, instrument: string): TradingCalendar {
+  let pairs = narrowed.get(calendar);
+  if (pairs === undefined || pairs.size >= NARROWED_MAX) narrowed.set(calendar, (pairs = new Map()));
+  let pair = pairs.get(instrument);
+  if (pair === undefined) pairs.set(instrument, (pair = { ...calendar, instrument }));
+  return pair;
+}
 
 /** The breaks that hold at `at` for the calendar's pair: of each of its currencies the newest row. */
 function breaksAt(calendar: TradingCalendar, at: Instant): readonly ExtraBreak[] {
@@ -134,12 +157,38 @@ function holidaySpans(calendar: TradingCalendar, from: Instant, until: Instant):
   return spans;
 }
 
+/** A span in which the market is open all the time, or closed. */
+interface Stretch extends Span {
+  readonly open: boolean;
+}
+
+/** The stretch of each calendar that was asked for last: most questions are about the same one. */
+const lastStretches = new WeakMap<TradingCalendar, Stretch>();
+
+/** The stretch around `at`, as far as the next instant at which the answer may change. */
+function stretchAround(calendar: TradingCalendar, at: Instant): Stretch {
+  const { day } = newYorkClock(at);
+  const { summer } = yearOf(at);
+  const minutes = new Set([0, ...calendar.hours.flatMap((row) => [row.openMinute, row.closeMinute]), ...calendar.extraBreaks.flatMap((row) => [row.startMinute, row.endMinute])]);
+  const changes = [
+    summer.from, summer.until, ...calendar.hours.map(({ from }) => from), ...calendar.extraBreaks.map(({ from }) => from),
+    ...[...minutes].flatMap((minute) => [day - 1, day, day + 1, day + 2].map((each) => newYorkInstant(each, minute))),
+  ];
+  return { from: Math.max(...changes.filter((change) => change <= at)), until: Math.min(...changes.filter((change) => change > at)), open: isOpenAt(calendar, at) };
+}
+
 /**
  * Is the market open at this instant by the calendar, optional minutes included? The broker's `tradeable` flag still
  * has the last word.
  */
 export function isMarketOpen(calendar: TradingCalendar, at: Instant): boolean {
   if (calendar.alwaysOpen) return true;
+  let stretch = lastStretches.get(calendar);
+  if (stretch === undefined || !(at >= stretch.from && at < stretch.until)) lastStretches.set(calendar, (stretch = stretchAround(calendar, at)));
+  return stretch.open;
+}
+
+function isOpenAt(calendar: TradingCalendar, at: Instant): boolean {
   const hours = hoursAt(calendar, at);
   const { weekday, minute } = newYorkClock(at);
   if (weekday === SATURDAY) return false;

@@ -23,6 +23,10 @@ export type AnyScaled = Price | Money | Units | Pips | Ratio;
 
 const SCALE_DIGITS = 10;
 const SCALE = 10n ** BigInt(SCALE_DIGITS);
+/** The scale as a float: values below 2^53 are whole numbers of it, and whole numbers are quicker as floats. */
+const SCALE_FLOAT = 10 ** SCALE_DIGITS;
+const SAFE = BigInt(Number.MAX_SAFE_INTEGER);
+const POWERS = Array.from({ length: SCALE_DIGITS + 1 }, (_, power) => 10 ** power);
 const DECIMAL_PATTERN = /^(-)?(\d{1,20})(?:\.(\d{1,30}))?$/;
 
 /** Raised for text that is not a plain decimal. The message names the field and the remedy. */
@@ -36,6 +40,31 @@ export class DecimalError extends Error {
  * suits conversion factors: the broker prints those with more digits than any price or amount has.
  */
 function parseScaled(text: string, field: string, excessDigits: 'refuse' | 'round'): bigint {
+  return parseShort(text) ?? parseLong(text, field, excessDigits);
+}
+
+/** More digits than this do not surely fit into a float once they are scaled. */
+const SHORT_WHOLE_DIGITS = 5;
+
+/** A decimal as prices and units usually are, of few digits and without a sign; null for any other text. */
+function parseShort(text: string): bigint | null {
+  let digits = 0;
+  let point = -1;
+  const { length } = text;
+  for (let index = 0; index < length; index += 1) {
+    const digit = text.charCodeAt(index) - 0x30;
+    if (digit >= 0 && digit <= 9) digits = digits * 10 + digit;
+    else if (digit === -2 && point < 0 && index > 0 && index < length - 1) point = index;
+    else return null;
+    if (index > SHORT_WHOLE_DIGITS + SCALE_DIGITS) return null;
+  }
+  const whole = point < 0 ? length : point;
+  const decimals = point < 0 ? 0 : length - point - 1;
+  if (length === 0 || whole > SHORT_WHOLE_DIGITS || decimals > SCALE_DIGITS) return null;
+  return BigInt(digits * POWERS[SCALE_DIGITS - decimals]!);
+}
+
+function parseLong(text: string, field: string, excessDigits: 'refuse' | 'round'): bigint {
   const match = DECIMAL_PATTERN.exec(text);
   if (match === null) throw new DecimalError(`${field}: "${text.slice(0, 40)}" is not a plain decimal such as -12.5`);
   const fraction = match[3] ?? '';
@@ -98,9 +127,16 @@ export const worthUp = (count: Units, unitWorth: Ratio): Money => divideUp(count
 /** A price as the factor that turns an amount of base currency into quote currency. */
 export const asFactor = (value: Price): Ratio => value as bigint as Ratio;
 /** Points of 10^-displayPrecision as a price: 138676 points of EUR_USD are 1.38676. */
-export const pointsToPrice = (points: number, displayPrecision: number): Price => (BigInt(points) * 10n ** BigInt(SCALE_DIGITS - displayPrecision)) as Price;
+export function pointsToPrice(points: number, displayPrecision: number): Price {
+  const power = POWERS[SCALE_DIGITS - displayPrecision]!;
+  const scaled = points * power;
+  return (Number.isSafeInteger(scaled) ? BigInt(scaled) : BigInt(points) * BigInt(power)) as Price;
+}
 /** The mean of two prices, rounded to the scale (exact for any price that a broker prints). */
-export const midPrice = (bid: Price, ask: Price): Price => divideRounded(bid + ask, 2n) as Price;
+export function midPrice(bid: Price, ask: Price): Price {
+  const sum = bid + ask;
+  return ((sum & 1n) === 0n ? sum >> 1n : divideRounded(sum, 2n)) as Price;
+}
 /** A price distance in pips, for an instrument whose pip is 10^pipLocation. */
 export function priceToPips(distance: Price, pipLocation: number): Pips {
   return (pipLocation <= 0 ? distance * 10n ** BigInt(-pipLocation) : divideRounded(distance, 10n ** BigInt(pipLocation))) as Pips;
@@ -112,6 +148,21 @@ export function pipsToPrice(distance: Pips, pipLocation: number): Price {
 
 /** The shortest plain decimal of a value: `-12.5`, `0`, `1.38676`. Reads back to the same value. */
 export function format(value: AnyScaled): string {
+  return value >= 0n && value <= SAFE ? formatShort(Number(value)) : formatLong(value);
+}
+
+/** @param scaled a value that is not negative and a whole number that a float holds. */
+function formatShort(scaled: number): string {
+  let fraction = scaled % SCALE_FLOAT;
+  const whole = (scaled - fraction) / SCALE_FLOAT;
+  if (fraction === 0) return String(whole);
+  let decimals = SCALE_DIGITS;
+  if (fraction % 100_000 === 0) [fraction, decimals] = [fraction / 100_000, decimals - 5];
+  while (fraction % 10 === 0) [fraction, decimals] = [fraction / 10, decimals - 1];
+  return `${whole}.${String(fraction).padStart(decimals, '0')}`;
+}
+
+function formatLong(value: AnyScaled): string {
   const negative = value < 0n;
   const digits = (negative ? -value : value).toString().padStart(SCALE_DIGITS + 1, '0');
   const whole = digits.slice(0, -SCALE_DIGITS);

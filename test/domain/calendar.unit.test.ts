@@ -126,6 +126,25 @@ describe('the break of a single currency', () => {
   });
 });
 
+describe('a question about opening hours', () => {
+  test.each(['EUR_USD', 'NZD_USD'])('is answered alike whatever was asked before it, for %s', (pair) => {
+    const calendar = calendarFor(OANDA_CALENDAR, pair);
+    // Near the changes of hours, of breaks and of clocks, where an answer that is kept too long would show.
+    const eves = ['2020-12-24', '2021-11-29', '2024-12-25', '2025-03-09', '2025-11-02', '2026-03-08'].map((day) => at(`${day}T00:00:00Z`));
+    const moment = fc.tuple(fc.constantFrom(...eves), fc.integer({ min: -3 * DAY_MS, max: 3 * DAY_MS })).map(([eve, offsetMs]) => plusMs(eve, offsetMs));
+    fc.assert(fc.property(fc.array(moment, { minLength: 2, maxLength: 20 }), fc.integer({ min: 0, max: 1_440 }), (moments, step) => {
+      for (const asked of moments.flatMap((each) => [each, plusMs(each, step * MINUTE_MS), each])) expect(isMarketOpen(calendar, asked)).toBe(isMarketOpen({ ...calendar }, asked));
+    }), { numRuns: 60, seed: 9 });
+  });
+
+  test('changes at the very millisecond at which a session opens or closes', () => {
+    const calendar = calendarFor(OANDA_CALENDAR, 'EUR_USD');
+    for (const [edge, opens] of [['2026-01-11T22:05:00Z', true], ['2026-01-16T21:59:00Z', false]] as const) {
+      for (const offsetMs of [-1, 0, -60_000, 60_000, -1]) expect(isMarketOpen(calendar, plusMs(at(edge), offsetMs))).toBe(offsetMs >= 0 === opens);
+    }
+  });
+});
+
 describe('holidays', () => {
   test('leave the market open by the calendar, and their minutes optional', () => {
     const of = (now: string): readonly boolean[] => [isMarketOpen(OANDA_CALENDAR, at(now)), isOptionalMinute(OANDA_CALENDAR, at(now))];

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  absolute, add, DecimalError, format, formatFixed, maximum, midPrice, money, negate, pips, pipsToPrice, price, priceTimesUnits, priceToPips, ratio, ratioOf, roundPrice,
+  absolute, add, DecimalError, format, formatFixed, maximum, midPrice, money, negate, pips, pipsToPrice, price, pointsToPrice, priceTimesUnits, priceToPips, ratio, ratioOf, roundPrice,
   scaleBy, subtract, toNumber, units, ZERO_MONEY,
 } from '../../domain/money.ts';
 import type { Money, Price, Ratio } from '../../domain/money.ts';
@@ -33,6 +33,23 @@ describe('a decimal', () => {
     fc.assert(fc.property(scaled, (value) => {
       expect(money(format(value as Money))).toBe(value);
     }), { seed: 1 });
+  });
+
+  test('of few digits, as most are, is read and printed like any other', () => {
+    const digits = fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: 1, maxLength: 10 });
+    fc.assert(fc.property(fc.integer({ min: 0, max: 1_000_000 }), digits, fc.boolean(), (whole, fraction, negative) => {
+      const text = `${negative ? '-' : ''}${whole}.${fraction}`;
+      const expected = (negative ? -1n : 1n) * (BigInt(whole) * SCALE + BigInt(fraction.padEnd(10, '0')));
+      expect(money(text)).toBe(expected);
+      const kept = fraction.replace(/0+$/, '');
+      expect(format(expected as Money)).toBe(`${negative && expected !== 0n ? '-' : ''}${whole}${kept === '' ? '' : `.${kept}`}`);
+    }), { seed: 2 });
+  });
+
+  test('may be counted in points of any size and precision', () => {
+    fc.assert(fc.property(fc.integer({ min: 0, max: 2_147_483_647 }), fc.integer({ min: 0, max: 10 }), (points, precision) => {
+      expect(pointsToPrice(points, precision)).toBe(BigInt(points) * 10n ** BigInt(10 - precision));
+    }), { seed: 3 });
   });
 });
 
@@ -127,5 +144,22 @@ describe('an instant', () => {
       expect(at - minute).toBeGreaterThanOrEqual(0);
       expect(at - minute).toBeLessThan(MINUTE_MS);
     }), { seed: 4 });
+  });
+
+  test('is printed and read alike whichever day was spoken of before', () => {
+    const time = fc.integer({ min: -100_000_000_000, max: 4_000_000_000_000 });
+    fc.assert(fc.property(fc.array(time, { maxLength: 6 }), fc.integer({ min: 0, max: 86_399 }), (times, second) => {
+      for (const epochMs of times.flatMap((each) => [each, Math.floor(each / 86_400_000) * 86_400_000 + second * 1_000, each])) {
+        const text = new Date(epochMs).toISOString().replace('Z', '000000Z');
+        expect(formatInstant(instantOf(epochMs))).toBe(text);
+        expect(parseInstant(text)).toBe(epochMs);
+        expect(() => parseInstant(text.replace('T', 'T3'))).toThrow(TimeError);
+      }
+    }), { seed: 5 });
+  });
+
+  test.each(['2026-09-23T24:00:00.000000000Z', '2026-09-23T23:60:00.000000000Z', '2026-09-23T23:00:60.000000000Z', '2026-09-23T23-00:00.000000000Z', '2026-09-23T2/:00:00.000000000Z'])('of a day just spoken of is not %j', (text) => {
+    formatInstant(parseInstant('2026-09-23T21:14:07Z'));
+    expect(() => parseInstant(text)).toThrow(TimeError);
   });
 });
