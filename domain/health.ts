@@ -71,27 +71,35 @@ export function actionEntropyBits({ seen, counts }: Health, { decisionsWindow }:
 interface Symptom {
   readonly code: string;
   readonly severity: 'critical' | 'warning';
-  readonly detail: string;
+  readonly shows: (health: Health, limits: HealthLimits) => boolean;
+  readonly detail: (health: Health, limits: HealthLimits) => string;
 }
 
-/** What is amiss, each with its own code. */
-export function symptoms(health: Health, limits: HealthLimits): readonly Symptom[] {
-  const found: Symptom[] = [];
-  const share = holdShare(health, limits);
-  const entropy = actionEntropyBits(health, limits);
-  const among = `the last ${limits.decisionsWindow} decisions`;
-  if (share !== null && !(share <= limits.holdShareMax)) found.push({ code: 'holdCollapse', severity: 'warning', detail: `${(share * 100).toFixed(2)} % of ${among} are HOLD, ${limits.holdShareMax * 100} % allowed` });
-  if (entropy !== null && !(entropy >= limits.actionEntropyBitsMin)) found.push({ code: 'actionEntropyLow', severity: 'warning', detail: `the actions of ${among} have an entropy of ${entropy.toFixed(4)} bits, at least ${limits.actionEntropyBitsMin} wanted` });
-  if (health.trouble === 'nonFinite') found.push({ code: 'nonFinite', severity: 'critical', detail: 'a number in the policy’s input or in a network’s output is not finite' });
-  if (health.trouble === 'late') found.push({ code: 'decisionLate', severity: 'warning', detail: 'a decision came later than its bar allows' });
-  return found;
-}
+const among = ({ decisionsWindow }: HealthLimits): string => `the last ${decisionsWindow} decisions`;
+
+/** What may be amiss, each with its own code. */
+const SYMPTOMS: readonly Symptom[] = [
+  {
+    code: 'holdCollapse', severity: 'warning',
+    shows: (health, limits) => !((holdShare(health, limits) ?? 0) <= limits.holdShareMax),
+    detail: (health, limits) => `${((holdShare(health, limits) ?? 0) * 100).toFixed(2)} % of ${among(limits)} are HOLD, ${limits.holdShareMax * 100} % allowed`,
+  },
+  {
+    code: 'actionEntropyLow', severity: 'warning',
+    shows: (health, limits) => !((actionEntropyBits(health, limits) ?? Infinity) >= limits.actionEntropyBitsMin),
+    detail: (health, limits) => `the actions of ${among(limits)} have an entropy of ${(actionEntropyBits(health, limits) ?? 0).toFixed(4)} bits, at least ${limits.actionEntropyBitsMin} wanted`,
+  },
+  { code: 'nonFinite', severity: 'critical', shows: ({ trouble }) => trouble === 'nonFinite', detail: () => 'a number in the policy’s input or in a network’s output is not finite' },
+  { code: 'decisionLate', severity: 'warning', shows: ({ trouble }) => trouble === 'late', detail: () => 'a decision came later than its bar allows' },
+];
+
+/** What is amiss. */
+export const symptoms = (health: Health, limits: HealthLimits): readonly Symptom[] => SYMPTOMS.filter(({ shows }) => shows(health, limits));
 
 /** An alert for each symptom that was not there before: a collapse that lasts is told once. */
 export function healthAlerts(before: Health, after: Health, subject: string, limits: HealthLimits): readonly DomainEvent[] {
   if (before === after) return [];
-  const known = new Set(symptoms(before, limits).map(({ code }) => code));
   return symptoms(after, limits)
-    .filter(({ code }) => !known.has(code))
-    .map(({ code, severity, detail }) => ({ type: 'AlertRaised', data: { code, severity, detail: `${subject}: ${detail}` } }));
+    .filter(({ shows }) => !shows(before, limits))
+    .map(({ code, severity, detail }) => ({ type: 'AlertRaised', data: { code, severity, detail: `${subject}: ${detail(after, limits)}` } }));
 }

@@ -5,17 +5,18 @@
  * a hole of more than ten open minutes starts it anew, because what lies on either side is not one series.
  *
  * The broker may show a recorded minute anew with other prices. That is told once and changes the window from then
- * on; what was decided on the old one stands, since the window of each decision was copied when it was asked for.
+ * on; what was decided on the old one stands, since a window, once asked about, never changes.
  */
 import type { TradingCalendar } from './calendar.ts';
 import { openMinutesBetween, spansWeekend } from './calendar.ts';
 import type { Bar, Ohlc } from './broker.ts';
-import { canonicalJson } from './canonical.ts';
 import type { DataOf, DomainEvent } from './events.ts';
+import { instrumentName } from './instruments.ts';
 import type { Price } from './money.ts';
 import { format, midPrice, price, subtract, toNumber } from './money.ts';
 import type { Instant } from './time.ts';
 import { formatInstant, MINUTE_MS, parseInstant, plusMs } from './time.ts';
+import { emptyWindow, grownWindow } from './window.ts';
 
 type RecordedBar = DataOf<'MarketBarClosed'>;
 
@@ -28,13 +29,13 @@ export interface Market {
   readonly bidClose: Price | null;
   readonly askClose: Price | null;
   /** The newest bars as recorded or last revised, oldest first, at most `RECENT_BARS`: to notice revisions, and how far prices go. */
-  readonly recent: readonly RecordedBar[];
+  readonly recent: readonly Bar[];
   /** True ranges of the newest bars, bid side, oldest first, at most `RECENT_BARS`; as the bars first came. */
   readonly ranges: readonly Price[];
   /** Mid closes since the last break in the series, oldest first, at most `windowBars`. */
-  readonly midCloses: readonly number[];
+  readonly midCloses: Float64Array;
   /** For each of them the start of its bar. */
-  readonly barStarts: readonly Instant[];
+  readonly barStarts: Float64Array;
 }
 
 export interface MarketRules {
@@ -43,7 +44,7 @@ export interface MarketRules {
   readonly windowGapMinutesMax: number;
 }
 
-export const emptyMarket: Market = { lastBarStart: null, bidClose: null, askClose: null, recent: [], ranges: [], midCloses: [], barStarts: [] };
+export const emptyMarket: Market = { lastBarStart: null, bidClose: null, askClose: null, recent: [], ranges: [], midCloses: emptyWindow, barStarts: emptyWindow };
 
 export const barEnd = (start: Instant): Instant => plusMs(start, MINUTE_MS);
 
@@ -55,57 +56,55 @@ export function evolveMarket(market: Market, event: DomainEvent, rules: MarketRu
   switch (event.type) {
     case 'MarketBarClosed':
     case 'MarketBarBackfilled':
-      return withNewest(market, event.data, rules);
+      return withNewest(market, barOf(event.data), rules);
     case 'MarketBarRevised':
-      return withRevised(market, event.data.revised, rules);
+      return withRevised(market, barOf(event.data.revised), rules);
     case 'MarketGapDetected':
-      return breaksWindow(event.data.cause === 'weekend', event.data.openMinutes, rules) ? { ...market, midCloses: [], barStarts: [] } : market;
+      return breaksWindow(event.data.cause === 'weekend', event.data.openMinutes, rules) ? { ...market, midCloses: emptyWindow, barStarts: emptyWindow } : market;
     default:
       return market;
   }
 }
 
-const closesOf = (bar: RecordedBar): Pick<Market, 'lastBarStart' | 'bidClose' | 'askClose'> => ({
-  lastBarStart: parseInstant(bar.start, 'start'),
-  bidClose: price(bar.bid.close, 'bid.close'),
-  askClose: price(bar.ask.close, 'ask.close'),
-});
+const closesOf = (bar: Bar): Pick<Market, 'lastBarStart' | 'bidClose' | 'askClose'> => ({ lastBarStart: bar.start, bidClose: bar.bid.close, askClose: bar.ask.close });
 
-const midCloseOf = (bar: RecordedBar): number => toNumber(midPrice(price(bar.bid.close, 'bid.close'), price(bar.ask.close, 'ask.close')));
+const midCloseOf = (bar: Bar): number => toNumber(midPrice(bar.bid.close, bar.ask.close));
 
-const pushed = <T>(list: readonly T[], item: T, countMax: number): readonly T[] => [...(list.length < countMax ? list : list.slice(list.length - countMax + 1)), item];
+function pushed<T>(list: readonly T[], item: T, countMax: number): readonly T[] {
+  const grown = list.slice(Math.max(0, list.length - countMax + 1));
+  grown.push(item);
+  return grown;
+}
 
 /** From the higher of high and last close to the lower of low and last close. */
-function trueRange(bar: RecordedBar, lastClose: Price | null): Price {
-  const high = price(bar.bid.high, 'bid.high');
-  const low = price(bar.bid.low, 'bid.low');
+function trueRange({ bid: { high, low } }: Bar, lastClose: Price | null): Price {
   return subtract(lastClose !== null && lastClose > high ? lastClose : high, lastClose !== null && lastClose < low ? lastClose : low);
 }
 
-function withNewest(market: Market, bar: RecordedBar, rules: MarketRules): Market {
+function withNewest(market: Market, bar: Bar, rules: MarketRules): Market {
   return {
     ...closesOf(bar),
     ranges: pushed(market.ranges, trueRange(bar, market.bidClose), RECENT_BARS),
     recent: pushed(market.recent, bar, RECENT_BARS),
-    midCloses: pushed(market.midCloses, midCloseOf(bar), rules.windowBars),
-    barStarts: pushed(market.barStarts, parseInstant(bar.start, 'start'), rules.windowBars),
+    midCloses: grownWindow(market.midCloses, midCloseOf(bar), rules.windowBars),
+    barStarts: grownWindow(market.barStarts, bar.start, rules.windowBars),
   };
 }
 
 /** In place of the bar of its minute, or in between when that minute had none; one from before the window leaves it alone. */
-function withRevised(market: Market, revised: RecordedBar, rules: MarketRules): Market {
+function withRevised(market: Market, revised: Bar, rules: MarketRules): Market {
   const newer = market.recent.filter((bar) => bar.start > revised.start).length;
   const index = market.recent.length - newer;
   const replaced = market.recent[index - 1]?.start === revised.start ? 1 : 0;
   const recent = market.recent.toSpliced(index - replaced, replaced, revised).slice(-RECENT_BARS);
   const place = market.midCloses.length - newer;
-  const inWindow = <T>(window: readonly T[], value: T): readonly T[] => (place > 0 ? window.toSpliced(place - replaced, replaced, value).slice(-rules.windowBars) : window);
+  const inWindow = (window: Float64Array, value: number): Float64Array => (place > 0 ? Float64Array.from([...window].toSpliced(place - replaced, replaced, value).slice(-rules.windowBars)) : window);
   return {
     ...market,
     ...(newer === 0 ? closesOf(revised) : {}),
     recent,
     midCloses: inWindow(market.midCloses, midCloseOf(revised)),
-    barStarts: inWindow(market.barStarts, parseInstant(revised.start, 'start')),
+    barStarts: inWindow(market.barStarts, revised.start),
   };
 }
 
@@ -116,26 +115,40 @@ const ohlcData = (ohlc: Ohlc): DataOf<'MarketBarClosed'>['bid'] => ({
   close: format(ohlc.close),
 });
 
-const barData = (bar: Bar): DataOf<'MarketBarClosed'> => ({
-  instrument: bar.instrument,
-  granularity: 'M1',
-  start: formatInstant(bar.start),
-  bid: ohlcData(bar.bid),
-  ask: ohlcData(bar.ask),
-  volume: bar.volume,
+const ohlcOf = (data: RecordedBar['bid'], side: string): Ohlc => ({
+  open: price(data.open, `${side}.open`),
+  high: price(data.high, `${side}.high`),
+  low: price(data.low, `${side}.low`),
+  close: price(data.close, `${side}.close`),
 });
+
+/** The bar that was told last, which is folded next: its data are never changed, so that they need not be read. */
+let lastTold: { readonly data: RecordedBar; readonly bar: Bar } | null = null;
+
+function barData(bar: Bar): RecordedBar {
+  const data: RecordedBar = { instrument: bar.instrument, granularity: 'M1', start: formatInstant(bar.start), bid: ohlcData(bar.bid), ask: ohlcData(bar.ask), volume: bar.volume };
+  lastTold = { data, bar };
+  return data;
+}
+
+function barOf(data: RecordedBar): Bar {
+  if (lastTold?.data === data) return lastTold.bar;
+  return { instrument: instrumentName(data.instrument), start: parseInstant(data.start, 'start'), bid: ohlcOf(data.bid, 'bid'), ask: ohlcOf(data.ask, 'ask'), volume: data.volume };
+}
+
+const isSameOhlc = (left: Ohlc, right: Ohlc): boolean => left.open === right.open && left.high === right.high && left.low === right.low && left.close === right.close;
+const isSameBar = (left: Bar, right: Bar): boolean => left === right || (left.volume === right.volume && isSameOhlc(left.bid, right.bid) && isSameOhlc(left.ask, right.ask));
 
 /**
  * What a candle that is read again shows: a revision of the bar of its minute, one of a minute that had none, or
  * nothing new. A minute from before the remembered bars is not judged.
  */
 function reviseBar(market: Market, bar: Bar): readonly DomainEvent[] {
-  const revised = barData(bar);
   const oldest = market.recent[0];
-  if (oldest === undefined || revised.start < oldest.start) return [];
-  const recorded = market.recent.find(({ start }) => start === revised.start) ?? null;
-  if (recorded !== null && canonicalJson(recorded) === canonicalJson(revised)) return [];
-  return [{ type: 'MarketBarRevised', data: { instrument: bar.instrument, start: revised.start, recorded, revised } }];
+  if (oldest === undefined || bar.start < oldest.start) return [];
+  const recorded = market.recent.findLast(({ start }) => start === bar.start) ?? null;
+  if (recorded !== null && isSameBar(recorded, bar)) return [];
+  return [{ type: 'MarketBarRevised', data: { instrument: bar.instrument, start: formatInstant(bar.start), recorded: recorded === null ? null : barData(recorded), revised: barData(bar) } }];
 }
 
 interface Absence {

@@ -19,7 +19,7 @@ import { factId } from './draft.ts';
 import type { Consultation, PolicyOutcome } from './inputs.ts';
 import { dayLossNow } from './marks.ts';
 import { actOn, DECISION_AGE_MS_MAX } from './orders.ts';
-import type { Book } from './state.ts';
+import type { Book, DeskState } from './state.ts';
 import { bookOf, ourOpenTrade } from './state.ts';
 
 /** Bars asked for at a start: the window, and room for what closed while they were read. */
@@ -96,10 +96,15 @@ export function readAwaited(draft: Draft, instrument: InstrumentName): void {
   draft.ask({ kind: 'wake', key: wakeKey(instrument), at: plusMs(barEnd(awaited.barStart), retryAfterMs) });
 }
 
+type Awaited = DeskState['live']['awaited'] extends ReadonlyMap<InstrumentName, infer Candle> ? Candle : never;
+
+/** Does a price of this time show the awaited candle complete, as none has before? */
+export const isCompletedBy = (awaited: Awaited | undefined, quotedAt: Instant): awaited is Awaited => awaited !== undefined && !awaited.quoted && quotedAt >= barEnd(awaited.barStart);
+
 /** A price of a later minute completes the awaited candle: no need to wait for the reminder. */
 export function completedByQuote(draft: Draft, instrument: InstrumentName, quotedAt: Instant): void {
   const awaited = draft.state.live.awaited.get(instrument);
-  if (awaited === undefined || awaited.quoted || quotedAt < barEnd(awaited.barStart)) return;
+  if (!isCompletedBy(awaited, quotedAt)) return;
   draft.live({ awaited: new Map(draft.state.live.awaited).set(instrument, { ...awaited, quoted: true }) });
   const last = bookOf(draft.state, instrument).market.lastBarStart;
   if (last === null || last < awaited.barStart) readBehindNewest(draft, instrument, awaited.barStart);
@@ -169,7 +174,7 @@ function consult(draft: Draft, instrument: InstrumentName, barStart: Instant, de
       decisionId,
       transactionId: state.ledger.lastTransactionId,
       shadow,
-      observation: { at: barEnd(barStart), midCloses: Float64Array.from(midCloses), barStarts: Float64Array.from(barStarts), position: view, mask: legalActions(draft, book, view), decisionIndex: book.trading.decisions },
+      observation: { at: barEnd(barStart), midCloses, barStarts, position: view, mask: legalActions(draft, book, view), decisionIndex: book.trading.decisions },
     },
   });
 }

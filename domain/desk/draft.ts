@@ -24,9 +24,10 @@ export class Draft {
   readonly now: Instant;
   readonly emissions: Emission[] = [];
   readonly effects: Effect[] = [];
-  readonly #correlationId: string;
+  readonly #correlationId: () => string;
 
-  constructor(state: DeskState, now: Instant, correlationId: string) {
+  /** @param correlationId of what is told without one of its own; most inputs tell nothing. */
+  constructor(state: DeskState, now: Instant, correlationId: () => string) {
     this.state = state;
     this.now = now;
     this.#correlationId = correlationId;
@@ -40,7 +41,7 @@ export class Draft {
       instrument: telling.instrument ?? null,
       actor: telling.actor ?? 'daemon',
       occurredAt,
-      correlationId: telling.correlationId ?? this.#correlationId,
+      correlationId: telling.correlationId ?? this.#correlationId(),
       id: telling.id ?? null,
       causedBy: telling.causedBy ?? null,
     });

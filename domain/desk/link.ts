@@ -104,10 +104,11 @@ export function watchPrices(draft: Draft): void {
   const { live, settings } = draft.state;
   const stale = new Set<string>();
   for (const instrument of draft.state.books.keys()) {
-    const calendar = calendarFor(settings.calendar, instrument);
     const since = live.quotes.get(instrument)?.at ?? live.startedAt ?? draft.now;
+    if (!live.connected.pricing || draft.now - since <= settings.safety.pricesStaleMsMax) continue;
+    const calendar = calendarFor(settings.calendar, instrument);
     const open = [plusMs(draft.now, -settings.safety.pricesStaleMsMax), draft.now].every((at) => isMarketOpen(calendar, at) && !isOptionalMinute(calendar, at));
-    if (live.connected.pricing && open && !(draft.now - since <= settings.safety.pricesStaleMsMax)) stale.add(instrument);
+    if (open) stale.add(instrument);
   }
   const { staleInstruments } = live.link;
   const fresh = [...stale].filter((instrument) => !staleInstruments.has(instrument));

@@ -34,7 +34,7 @@ export interface Step {
 const MALFORMED_READS_MAX = 3;
 
 export function step(state: DeskState, input: Input): Step {
-  const draft = new Draft(state, input.now, correlationOf(state, input));
+  const draft = new Draft(state, input.now, () => correlationOf(state, input));
   take(draft, input);
   tellHealth(draft, state);
   haltOnRejections(draft, state);

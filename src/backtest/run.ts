@@ -2,7 +2,10 @@
 import type { InProcessMarket } from '../../adapters/broker/in-process.ts';
 import { LockstepClock, LockstepTimers } from '../../adapters/clock/lockstep.ts';
 import type { Config } from '../../config/config.ts';
+import type { Quote } from '../../domain/broker.ts';
 import type { RunFacts } from '../../domain/desk/inputs.ts';
+import { newestSuffices } from '../../domain/desk/quotes.ts';
+import type { DeskState } from '../../domain/desk/state.ts';
 import { initialDesk } from '../../domain/desk/state.ts';
 import type { EventStore } from '../../domain/log.ts';
 import type { Evaluator, Policy } from '../../domain/policy.ts';
@@ -79,7 +82,8 @@ export async function runBacktest(parts: BacktestParts): Promise<BacktestResult>
 
 /** What happened, each at its own time, quotes before transactions of one instant; then what is due now. */
 async function follow(loop: BacktestLoop, market: BacktestMarket, clock: LockstepClock, timers: LockstepTimers, now: Instant): Promise<void> {
-  const { quotes, transactions } = market.take();
+  const { quotes: all, transactions } = market.take();
+  const quotes = transactions.length === 0 ? withoutPassing(loop.state, all) : all;
   for (let [quote, transaction] = [0, 0]; quote < quotes.length || transaction < transactions.length; ) {
     const at = Math.min(quotes[quote]?.at ?? Infinity, transactions[transaction]?.at ?? Infinity) as Instant;
     if (at > clock.now()) clock.moveTo(at);
@@ -90,6 +94,13 @@ async function follow(loop: BacktestLoop, market: BacktestMarket, clock: Lockste
   clock.moveTo(now);
   timers.fireDue(now);
   await loop.drain();
+}
+
+/** Of quotes with nothing else between them those that the desk must see: of each pair the newest alone, where that is enough. */
+function withoutPassing(state: DeskState, quotes: readonly Quote[]): readonly Quote[] {
+  const byInstrument = Map.groupBy(quotes, ({ instrument }) => instrument);
+  for (const [instrument, each] of byInstrument) if (newestSuffices(state, each)) byInstrument.set(instrument, each.slice(-1));
+  return quotes.filter((quote) => byInstrument.get(quote.instrument)!.includes(quote));
 }
 
 const runFacts = ({ build, configHash, policy, trained, config }: BacktestParts): RunFacts => ({

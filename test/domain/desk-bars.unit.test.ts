@@ -143,7 +143,7 @@ describe('a revised candle', () => {
       [formatInstant(minuteOf(1)), '1.10002', '1.10002'],
     ]);
     expect(desk.told('DecisionMade').slice(0, 2)).toEqual(decided);
-    expect(desk.book.market.midCloses).toEqual([1.10505, 1.10007, 1.10008, 1.10009]);
+    expect([...desk.book.market.midCloses]).toEqual([1.10505, 1.10007, 1.10008, 1.10009]);
     expect(desk.replay().books).toEqual(desk.state.books);
   });
 
@@ -164,7 +164,7 @@ describe('a revised candle', () => {
     desk.advanceMinutes(1);
     expect(desk.told('MarketGapDetected')).toMatchObject([{ openMinutes: 1 }]);
     expect(desk.told('MarketBarRevised')).toMatchObject([{ start: formatInstant(minuteOf(1)), recorded: null, revised: { start: formatInstant(minuteOf(1)) } }]);
-    expect(desk.book.market.midCloses).toEqual([1, 2, 3, 4].map((minute) => desk.book.market.midCloses[0]! + (minute - 1) * 0.00001).map((close) => Number(close.toFixed(5))));
+    expect([...desk.book.market.midCloses]).toEqual([1, 2, 3, 4].map((minute) => desk.book.market.midCloses[0]! + (minute - 1) * 0.00001).map((close) => Number(close.toFixed(5))));
     expect(desk.book.market.recent.map(({ start }) => start)).toEqual([...desk.book.market.recent.map(({ start }) => start)].sort());
   });
 
