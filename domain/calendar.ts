@@ -121,7 +121,7 @@ const NARROWED_MAX = 200;
 /** The calendar of one pair: with the breaks of its two currencies. */
 export function calendarFor(calendar: TradingCalendar, instrument: string): TradingCalendar {
   let pairs = narrowed.get(calendar);
-  if (pairs === undefined || pairs.size >= NARROWED_MAX) narrowed.set(calendar, (pairs = new Map()));
+  if (pairs === undefined || pairs.size >= NARROWED_MAX) narrowed.set(calendar, (pairs = new Map<string, TradingCalendar>()));
   let pair = pairs.get(instrument);
   if (pair === undefined) pairs.set(instrument, (pair = { ...calendar, instrument }));
   return pair;
