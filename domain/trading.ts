@@ -239,6 +239,7 @@ export interface ObservationRules {
  * @returns trading events, possibly none.
  */
 export function observeTransaction(trading: Trading, body: TransactionBody, instrument: string, rules: ObservationRules): readonly DomainEvent[] {
+  if (Number(body.id) <= trading.lastTransactionId) return [];
   switch (body.type) {
     case 'MARKET_ORDER':
     case 'LIMIT_ORDER':
@@ -262,10 +263,16 @@ function orderRequested(trading: Trading, body: TransactionBody, instrument: str
   const tradeId = body.tradeClose?.tradeID;
   const closesPosition = body.reason === 'POSITION_CLOSEOUT' && body.instrument === instrument;
   if (tradeId === undefined && !closesPosition) return undefined;
-  // One that was given up is still ours when it executes after all.
-  return [...trading.unsettled.values()].find((order) =>
+  const closes = [...trading.unsettled.values()].filter((order) =>
     order.leg === 'close' && order.closesPosition === closesPosition && (closesPosition || order.tradeId === tradeId) && Number(body.id) > order.watermark);
+  return LIKELIEST_FIRST.flatMap((status) => closes.filter((order) => order.status === status))[0];
 }
+
+/**
+ * A close carries no client id. Of several closes of one trade the broker means one that it has answered before one
+ * that it may answer yet, and last one that was given up, which is still ours when it executes after all.
+ */
+const LIKELIEST_FIRST: readonly Order['status'][] = ['submitted', 'intended', 'unknown', 'abandoned'];
 
 /** The order that a fill or a cancellation is about. */
 function orderEnded(trading: Trading, body: TransactionBody): Order | undefined {
@@ -292,7 +299,6 @@ function observeCancelled(trading: Trading, body: TransactionBody): readonly Dom
 }
 
 function observeFilled(trading: Trading, body: TransactionBody, instrument: string, rules: ObservationRules): readonly DomainEvent[] {
-  if (Number(body.id) <= trading.lastTransactionId) return [];
   const order = orderEnded(trading, body);
   if (order !== undefined) return [{ type: leavesRest(order, body) ? 'OrderPartiallyFilled' : 'OrderFilled', data: fillData(order, body, rules) }];
   const touched = [...(body.tradesClosed ?? []), ...(body.tradeReduced === undefined ? [] : [body.tradeReduced])].map((part) => part.tradeID);

@@ -238,7 +238,7 @@ class OandaBroker implements Broker {
       if (reply.status === 401) throw failed('unauthorised', 'status 401: the broker does not accept the token');
       if (reply.broken !== null) throw failed(reply.broken.cause === 'unparsable' ? 'malformed' : reply.broken.cause, reply.broken.detail);
       const content = jsonTextOf(reply);
-      if (reply.status !== 200) throw this.#refusedRead(failed, reply, 'text' in content ? decodeRefusal(content.text) : null);
+      if (reply.status !== 200) throw this.#refusedRead(failed, reply, 'text' in content ? decodeRefusal(content.text)?.detail ?? null : null);
       if (!('text' in content)) throw failed('malformed', content.unreadable);
       return decode(content.text);
     } catch (error) {
@@ -288,8 +288,9 @@ const unsentExchange = (at: Instant, detail: string): Exchange =>
 type JudgedReply = Pick<Exchange, 'failure' | 'refusal'>;
 
 /**
- * A reply to an order is an answer (2xx with the ledger's position), a refusal (a 4xx that the broker itself gave) or
- * a failure: everything else, a 201 cut off in its body included, leaves open whether the order exists.
+ * A reply to an order is an answer (2xx with the ledger's position), a refusal (a 4xx that the broker itself gave; a 404
+ * only with the ledger's transaction) or a failure: everything else, a 201 cut off in its body included, leaves open
+ * whether the order exists.
  */
 export function judgeOrderReply(reply: HttpExchange): JudgedReply {
   const failure = (cause: NonNullable<Exchange['failure']>['cause'], detail: string): JudgedReply => ({ failure: { cause, detail }, refusal: null });
@@ -304,7 +305,10 @@ export function judgeOrderReply(reply: HttpExchange): JudgedReply {
   if (!('text' in content)) return failure('unparsable', `status ${status}: ${content.unreadable}`);
   if (!success) {
     const refusal = decodeRefusal(content.text);
-    return refusal === null ? failure('unparsable', `status ${status}: no v20 error in the body`) : { failure: null, refusal };
+    if (refusal === null) return failure('unparsable', `status ${status}: no v20 error in the body`);
+    // Not found is what a stale or misled server says too.
+    if (status === 404 && !refusal.inLedger) return failure('status', `status 404: ${refusal.detail}, and no transaction that refuses it`);
+    return { failure: null, refusal: refusal.detail };
   }
   try {
     decodeOrderReply(content.text);

@@ -112,7 +112,7 @@ async function refusalOf(body: Dispatcher.ResponseData['body']): Promise<string>
     bytes += chunk.byteLength;
     if (bytes > REFUSAL_BYTES_MAX) break;
   }
-  return decodeRefusal(Buffer.concat(chunks).toString('utf8')) ?? 'no v20 error in the body';
+  return decodeRefusal(Buffer.concat(chunks).toString('utf8'))?.detail ?? 'no v20 error in the body';
 }
 
 /** The complete lines of each chunk; returns why they stopped. */

@@ -272,12 +272,20 @@ export const decodeTransactionLine = (line: string, accountId: string): FeedLine
 
 const errorBodySchema = z.looseObject({ errorMessage: text.optional(), errorCode: text.optional() });
 
-/** What a v20 refusal says: its code, else its message; null when the body is no v20 refusal. */
-export function decodeRefusal(body: string): string | null {
+export interface Refusal {
+  /** Its code, else its message. */
+  readonly detail: string;
+  /** It carries the transaction by which the ledger itself refused. */
+  readonly inLedger: boolean;
+}
+
+/** What a v20 refusal says; null when the body is no v20 refusal. */
+export function decodeRefusal(body: string): Refusal | null {
   try {
     return decode(body, 'any', errorBodySchema, (found) => {
       const rejected = Object.keys(found).find((key) => /RejectTransaction$/.test(key));
-      return found.errorCode ?? found.errorMessage ?? rejected ?? null;
+      const detail = found.errorCode ?? found.errorMessage ?? rejected;
+      return detail === undefined ? null : { detail, inLedger: rejected !== undefined };
     });
   } catch (error) {
     if (error instanceof WireError) return null;

@@ -177,6 +177,21 @@ describe('observing the ledger', () => {
     expect(observe(given(closing({ watermark: '13' })), acceptClose(13)).events).toEqual([]);
   });
 
+  test.each<[string, readonly DomainEvent[], readonly DomainEvent[]]>([
+    ['given up', [EVENTS.unknown, EVENTS.abandoned], [EVENTS.submitted]],
+    ['doubtful', [EVENTS.unknown], [EVENTS.submitted]],
+    ['given up, and the other is not answered yet', [EVENTS.unknown, EVENTS.abandoned], []],
+    ['doubtful, and the other is not answered yet', [EVENTS.unknown], []],
+  ])('takes the other of two closes of one trade when the first is %s', (_how, first, second) => {
+    const B = idOf('b');
+    const ofB = (event: DomainEvent): DomainEvent => ({ ...event, data: { ...event.data, clientOrderId: B } }) as DomainEvent;
+    const both = given(closing({ watermark: '12' }), ...first, ofB(closing({ watermark: '12' })), ...second.map(ofB));
+    const accepted = observe(both, acceptClose(13));
+    expect(accepted.events).toMatchObject([{ type: 'OrderAccepted', data: { clientOrderId: B, orderId: '13' } }]);
+    expect(observe(accepted.trading, acceptClose(13)).events, 'read again').toEqual([]);
+    expect(observe(accepted.trading, body(14, { type: 'MARKET_ORDER_REJECT', rejectReason: 'TRADE_DOESNT_EXIST', tradeClose: { tradeID: '12' } })).events).toMatchObject([{ type: 'OrderRejected', data: { clientOrderId: A } }]);
+  });
+
   test('tells of cancellations and rejections of openings and closes', () => {
     expect(observe(given(intended(), EVENTS.accepted), body(12, { type: 'ORDER_CANCEL', orderID: '11', reason: 'BOUNDS_VIOLATION' })).events)
       .toEqual([{ type: 'OrderCancelled', data: { clientOrderId: A, reason: 'BOUNDS_VIOLATION', transactionId: '12' } }]);

@@ -42,19 +42,31 @@ describe('row 5: a broker in maintenance', () => {
 });
 
 describe('row 9: a 404', () => {
-  test('to an order that the broker took: the ledger has the last word, and what filled is closed', async () => {
+  test('to an order that the broker took proves nothing: the ledger is asked, and shows the fill', async () => {
     const outcome = await drill({ bars: BARS, faults: [{ kind: 'status', method: 'POST', path: '/orders', status: 404, errorCode: 'NO_SUCH_ACCOUNT', executed: true, at: '+5m', count: 1 }] });
-    expect(told(outcome, 'OrderRejected')).toMatchObject([{ at: '13:06:00', data: { transactionId: null } }]);
-    const [filled] = told(outcome, 'OrderFilled', { from: '13:06' });
-    expect(filled!.data).toMatchObject({ clientOrderId: told(outcome, 'OrderRejected')[0]!.data.clientOrderId, late: true });
-    expect(meant(outcome, 'close', { from: filled!.at })[0]).toMatchObject({ data: { cause: 'lateFill' } });
+    const [opened] = meant(outcome, 'open', { from: '13:06' });
+    expect(told(outcome, 'OrderRejected')).toEqual([]);
+    expect(told(outcome, 'OrderOutcomeUnknown')).toMatchObject([{ at: '13:06:00', data: { clientOrderId: opened!.data.clientOrderId, cause: 'status' } }]);
+    expect(told(outcome, 'OrderFilled', { from: '13:06' })[0]).toMatchObject({ at: '13:06:01', data: { clientOrderId: opened!.data.clientOrderId, late: false } });
+    expectSound(outcome);
+  });
+
+  test('to an order that the broker never took opens nothing until the ledger has been silent for the quiet period', async () => {
+    const outcome = await drill({ bars: BARS, faults: [{ kind: 'status', method: 'POST', path: '/orders', status: 404, errorCode: 'NO_SUCH_ACCOUNT', at: '+5m', count: 1 }], settings: { 'policy.holdShare': '0' } });
+    const [unknown] = told(outcome, 'OrderOutcomeUnknown');
+    const [abandoned] = told(outcome, 'OrderAbandoned');
+    expect(abandoned!.data).toMatchObject({ clientOrderId: unknown!.data.clientOrderId });
+    expect(abandoned!.data.quietMs).toBeGreaterThanOrEqual(120_000);
+    expect(meant(outcome, 'open', { from: '13:06:01', until: abandoned!.at })).toEqual([]);
+    expect(told(outcome, 'DecisionMade', { from: '13:07', until: abandoned!.at }).map(({ data }) => data.action)).toEqual(['HOLD']);
+    expect(meant(outcome, 'open', { from: abandoned!.at }).length).toBeGreaterThan(0);
     expectSound(outcome);
   });
 
   test('to a close of a trade that is there is no proof that it is gone: it is closed at the next chance', async () => {
     const outcome = await drill({ bars: BARS, faults: [{ kind: 'status', method: 'PUT', path: '/trades/*/close', status: 404, errorCode: 'TRADE_DOESNT_EXIST', at: '+5m', count: 1 }] });
     const [first, second] = meant(outcome, 'close', { from: '13:08' });
-    expect(told(outcome, 'OrderRejected')).toMatchObject([{ at: '13:08:00', data: { clientOrderId: first!.data.clientOrderId } }]);
+    expect(told(outcome, 'OrderOutcomeUnknown')).toMatchObject([{ at: '13:08:00', data: { clientOrderId: first!.data.clientOrderId } }]);
     expect(second!.data.tradeId).toBe(first!.data.tradeId);
     expect(told(outcome, 'OrderFilled', { from: second!.at })[0]!.data.clientOrderId).toBe(second!.data.clientOrderId);
     expect(meant(outcome, 'open', { from: '13:06:30', until: second!.at })).toEqual([]);

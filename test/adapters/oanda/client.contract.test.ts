@@ -176,6 +176,11 @@ describe('sending an order', () => {
     expect(await broker.send(ORDER)).toMatchObject({ status, failure: null, refusal });
   });
 
+  test.each([{ errorCode: 'NO_SUCH_ACCOUNT' }, { errorMessage: 'The trade specified does not exist' }])('a 404 without the transaction that refuses leaves open whether the order exists: %j', async (body) => {
+    const { broker } = await serve((_request, response) => replyJson(response, 404, body));
+    expect(await broker.send(ORDER)).toMatchObject({ status: 404, failure: { cause: 'status', detail: `status 404: ${Object.values(body).join('')}, and no transaction that refuses it` }, refusal: null });
+  });
+
   test('a 4xx that the broker itself did not write is no refusal', async () => {
     const { broker } = await serve((_request, response) => replyJson(response, 400, { message: 'blocked by the proxy' }));
     expect(await broker.send(ORDER)).toMatchObject({ status: 400, failure: { cause: 'unparsable' }, refusal: null });
