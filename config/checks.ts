@@ -137,6 +137,9 @@ export function findings(settings: FilledSettings, socketPathAbsolute: string): 
   if (money(safety.tradeLossMoney) > money(safety.dailyLossMoney)) {
     found.push({ path: ['safety', 'tradeLossMoney'], what: `${safety.tradeLossMoney} is above safety.dailyLossMoney (${safety.dailyLossMoney})`, remedy: 'lower it or raise the day’s limit' });
   }
+  for (const limit of ['weeklyLossMoney', 'drawdownMoney'] as const) {
+    if (money(safety[limit]) < money(safety.dailyLossMoney)) found.push({ path: ['safety', limit], what: `${safety[limit]} is below safety.dailyLossMoney (${safety.dailyLossMoney})`, remedy: 'raise it or lower the day’s limit' });
+  }
   if (safety.clockSkewMsWarn > safety.clockSkewMsMax) {
     found.push({ path: ['safety', 'clockSkewMsWarn'], what: `${safety.clockSkewMsWarn} is above safety.clockSkewMsMax (${safety.clockSkewMsMax})`, remedy: 'lower it or raise the limit' });
   }

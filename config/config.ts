@@ -63,11 +63,13 @@ export type PolicyConfig =
   | { readonly kind: 'random'; readonly seed: number; readonly holdShare: number };
 
 /** The core's limits under the names that the file gives them, and what the core is told of otherwise. */
-export interface SafetyConfig extends Omit<SafetyLimits, 'orderUnitsMax' | 'positionUnitsMax' | 'dailyLossMoneyMax' | 'dailyLossPipsMax'> {
+export interface SafetyConfig extends Omit<SafetyLimits, 'orderUnitsMax' | 'positionUnitsMax' | 'dailyLossMoneyMax' | 'dailyLossPipsMax' | 'weeklyLossMoneyMax' | 'drawdownMoneyMax'> {
   readonly maxOrderUnits: Units;
   readonly maxPositionUnits: Units;
   readonly dailyLossMoney: Money;
   readonly dailyLossPips: Pips;
+  readonly weeklyLossMoney: Money;
+  readonly drawdownMoney: Money;
   readonly tradeLossMoney: Money;
   readonly restart: { readonly downMsMax: number; readonly crashesPerHourMax: number };
 }

@@ -4,7 +4,7 @@ import { OANDA_CALENDAR } from '../domain/calendar.ts';
 import type { TradingCalendar, YearlyTime } from '../domain/calendar.ts';
 import { instrumentName } from '../domain/instruments.ts';
 import type { Money } from '../domain/money.ts';
-import { add, format, maximum, money, pips, ratio, toNumber, units, worthUp, ZERO_MONEY } from '../domain/money.ts';
+import { add, format, maximum, money, pips, ratio, scaleBy, toNumber, units, worthUp, ZERO_MONEY } from '../domain/money.ts';
 import type { SearchSettings } from '../domain/policy.ts';
 import { instantOf } from '../domain/time.ts';
 import type { Instant } from '../domain/time.ts';
@@ -27,11 +27,13 @@ type FilledCalendar = { readonly [Key in keyof ParsedCalendar]-?: NonNullable<Pa
 
 type ParsedSafety = ParsedSettings['safety'];
 /** The limits that hold for the account as a whole, where the file leaves them out and nothing is known to reckon them from: null. */
-export interface FilledSafety extends Omit<ParsedSafety, 'orderNotionalMax' | 'grossExposureMax' | 'currencyExposureMax' | 'openTradesMax'> {
+export interface FilledSafety extends Omit<ParsedSafety, 'orderNotionalMax' | 'grossExposureMax' | 'currencyExposureMax' | 'openTradesMax' | 'weeklyLossMoney' | 'drawdownMoney'> {
   readonly orderNotionalMax: string | null;
   readonly grossExposureMax: string | null;
   readonly currencyExposureMax: string | null;
   readonly openTradesMax: number;
+  readonly weeklyLossMoney: string;
+  readonly drawdownMoney: string;
 }
 
 export interface FilledSettings extends Omit<ParsedSettings, 'broker' | 'instruments' | 'safety' | 'calendar' | 'control'> {
@@ -59,6 +61,10 @@ function fillInstrument(entry: ParsedInstrument, accountCurrency: string): Fille
   };
 }
 
+/** Losses of whole days that a week, and a drawdown, may come to. */
+const WEEKLY_LOSS_DAYS = ratio('3');
+const DRAWDOWN_DAYS = ratio('5');
+
 /** Limits of the account as a whole follow from what the single instruments may hold, at the dearest prices known. */
 function fillSafety(safety: ParsedSafety, instruments: readonly FilledInstrument[]): FilledSafety {
   const worths = (count: string): readonly Money[] | null => {
@@ -75,6 +81,8 @@ function fillSafety(safety: ParsedSafety, instruments: readonly FilledInstrument
     grossExposureMax: safety.grossExposureMax ?? known(positions?.reduce(add<Money>, ZERO_MONEY) ?? null),
     currencyExposureMax: safety.currencyExposureMax ?? known(largestPosition === null ? null : add(largestPosition, largestPosition)),
     openTradesMax: safety.openTradesMax ?? instruments.length,
+    weeklyLossMoney: safety.weeklyLossMoney ?? format(scaleBy(money(safety.dailyLossMoney), WEEKLY_LOSS_DAYS)),
+    drawdownMoney: safety.drawdownMoney ?? format(scaleBy(money(safety.dailyLossMoney), DRAWDOWN_DAYS)),
   };
 }
 
@@ -158,6 +166,8 @@ function safetyConfig(safety: FilledSettings['safety']): Config['safety'] {
     outlierRangesMax: ratio(safety.outlierRangesMax),
     dailyLossMoney: money(safety.dailyLossMoney),
     dailyLossPips: pips(safety.dailyLossPips),
+    weeklyLossMoney: money(safety.weeklyLossMoney),
+    drawdownMoney: money(safety.drawdownMoney),
     tradeLossMoney: money(safety.tradeLossMoney),
     slippageShareMax: ratio(safety.slippageShareMax),
   };

@@ -286,6 +286,12 @@ export function tradingDayStart(at: Instant): Instant {
   return newYorkInstant(minute >= TRADING_DAY_MINUTE ? day : day - 1, TRADING_DAY_MINUTE);
 }
 
+/** The last Sunday 17:00 New York at or before `at`: where the trading week began. */
+export function tradingWeekStart(at: Instant): Instant {
+  const { day, weekday } = newYorkClock(tradingDayStart(at));
+  return newYorkInstant(day - weekday, TRADING_DAY_MINUTE);
+}
+
 /** Is `at` between the given minute of a New York Friday and the Sunday open? */
 export function isWeekendHold(calendar: TradingCalendar, at: Instant, fridayMinute: number): boolean {
   if (calendar.alwaysOpen) return false;

@@ -40,16 +40,15 @@ export interface OpeningFacts {
   readonly exposure: Exposure;
   /** Balance and unrealised profit, home currency. */
   readonly equity: Money;
-  /** The day's loss without its open trades, positive when losing. */
-  readonly realisedDayLoss: Money;
+  /** Losses without open trades, positive when losing. */
+  readonly realisedLosses: { readonly day: Money; readonly week: Money; readonly drawdown: Money };
   /** Why the broker does not trade the instrument just now; null when it has not said so. */
   readonly restriction: string | null;
   readonly quote: Quote | null;
   /** How far the quote lies from the last believed one when it is doubted, else null. */
   readonly quoteDoubt: Price | null;
   /** Loss since 17:00 New York, positive when losing. */
-  readonly dayLossMoney: Money;
-  readonly dayLossPips: Pips;
+  readonly losses: { readonly day: { readonly money: Money; readonly pips: Pips } };
   readonly foreignTrades: number;
   /** Null when ready, else why not. */
   readonly notReady: string | null;
@@ -89,7 +88,9 @@ const OPENING_GUARDS = Object.entries<Guard>({
   currencyExposure: ({ exposure, limits }) => currencyVerdict(exposure, limits.currencyExposureMax),
   margin: ({ exposure, equity, limits }) =>
     exposure.margin === null || !(equity > 0n) ? must(false, exposure.margin === null ? 'no conversion' : 'no equity', format(limits.marginShareMax)) : atMost(shareUp(exposure.margin, equity), limits.marginShareMax),
-  worstLoss: ({ exposure, realisedDayLoss, limits }) => atMost(add(realisedDayLoss, exposure.stoppedOut), limits.dailyLossMoneyMax),
+  worstLoss: ({ exposure, realisedLosses, limits }) => atMost(add(realisedLosses.day, exposure.stoppedOut), limits.dailyLossMoneyMax),
+  worstWeekLoss: ({ exposure, realisedLosses, limits }) => atMost(add(realisedLosses.week, exposure.stoppedOut), limits.weeklyLossMoneyMax),
+  worstDrawdown: ({ exposure, realisedLosses, limits }) => atMost(add(realisedLosses.drawdown, exposure.stoppedOut), limits.drawdownMoneyMax),
   stateMoved: ({ decidedOnTransactionId, movedAtTransactionId }) =>
     must(movedAtTransactionId <= decidedOnTransactionId, `moved at ${movedAtTransactionId}`, `decided at ${decidedOnTransactionId}`),
   marketOpen: ({ now, calendar, quote }) =>
@@ -104,11 +105,13 @@ const OPENING_GUARDS = Object.entries<Guard>({
   quoteAge: ({ now, quote, limits }) => (quote === null ? must(false, 'no quote', `${limits.quoteAgeMsMax}`) : withFloor(now - quote.at, limits.quoteAgeMsMax)),
   spread: ({ quote, limits, pipLocation }) => (quote === null ? must(false, 'no quote', format(limits.spreadPipsMax)) : spreadVerdict(quote, limits, pipLocation)),
   outlier: ({ quoteDoubt }) => must(quoteDoubt === null, quoteDoubt === null ? 'believed' : `${format(quoteDoubt)} from the last believed price`, 'believed'),
-  dailyLossMoney: ({ dayLossMoney, limits }) => below(dayLossMoney, limits.dailyLossMoneyMax),
-  dailyLossPips: ({ dayLossPips, limits }) => below(dayLossPips, limits.dailyLossPipsMax),
+  dailyLossMoney: ({ losses, limits }) => below(losses.day.money, limits.dailyLossMoneyMax),
+  dailyLossPips: ({ losses, limits }) => below(losses.day.pips, limits.dailyLossPipsMax),
   ordersPerHour: ({ safety, now, limits }) => atMostCount(ordersLastHour(safety, now) + 1, limits.ordersPerHourMax),
   ordersPerDay: ({ safety, now, limits }) => atMostCount(ordersLastDay(safety, now) + 1, limits.ordersPerDayMax),
   slippageStrikes: ({ safety, limits }) => atMostCount(safety.slippageStrikes, limits.slippageStrikesMax - 1),
+  lossesInARow: ({ safety, limits }) => atMostCount(safety.lossesInARow, limits.lossesInARowMax - 1),
+  executions: ({ safety, limits }) => atMostCount(safety.executions + 1, limits.executionsMax),
 });
 
 /** An amount that could be reckoned, and is within its limit. */

@@ -9,7 +9,8 @@
 import type { DataOf, Disposition, DomainEvent, Mode } from './events.ts';
 import type { Instant } from './time.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from './time.ts';
-import { format, ratio } from './money.ts';
+import { add, format, money, ratio, ZERO_MONEY } from './money.ts';
+import type { Money } from './money.ts';
 import type { DeskSettings, HaltCause, SafetyLimits } from './settings.ts';
 
 // --- state ---
@@ -28,9 +29,13 @@ export interface Safety {
   readonly rejectedAt: readonly Instant[];
   /** Fills since the last arming whose slippage was above the tolerance. */
   readonly slippageStrikes: number;
+  /** Closing fills of ours in a row that lost, since an operator last armed or resumed. */
+  readonly lossesInARow: number;
+  /** Opening orders meant since then. */
+  readonly executions: number;
 }
 
-export const initialSafety: Safety = { mode: 'OBSERVING', since: null, cause: 'firstStart', disposition: null, haltCauses: [], intendedAt: [], rejectedAt: [], slippageStrikes: 0 };
+export const initialSafety: Safety = { mode: 'OBSERVING', since: null, cause: 'firstStart', disposition: null, haltCauses: [], intendedAt: [], rejectedAt: [], slippageStrikes: 0, lossesInARow: 0, executions: 0 };
 
 // --- evolve ---
 
@@ -45,7 +50,7 @@ function halted(safety: Safety, data: DataOf<'TradingHalted'>, at: Instant): Saf
 export function evolveSafety(safety: Safety, event: DomainEvent, at: Instant, limits: SafetyLimits): Safety {
   switch (event.type) {
     case 'TradingArmed':
-      return { ...moved(safety, 'ARMED', `operator ${event.data.operator}`, at), slippageStrikes: 0 };
+      return { ...moved(safety, 'ARMED', `operator ${event.data.operator}`, at), ...NO_STREAK, slippageStrikes: 0 };
     case 'TradingObserving':
       return moved(safety, 'OBSERVING', event.data.cause, at);
     case 'TradingReducing':
@@ -53,18 +58,30 @@ export function evolveSafety(safety: Safety, event: DomainEvent, at: Instant, li
     case 'TradingHalted':
       return halted(safety, event.data, at);
     case 'TradingResumed':
-      return { ...moved(safety, 'OBSERVING', `operator ${event.data.operator}`, at), rejectedAt: [] };
+      return { ...moved(safety, 'OBSERVING', `operator ${event.data.operator}`, at), ...NO_STREAK, rejectedAt: [] };
     case 'TradingDisarmed':
       return moved(safety, 'OBSERVING', `operator ${event.data.operator}`, at);
     case 'OrderIntended':
-      return { ...safety, intendedAt: [...safety.intendedAt.filter((earlier) => earlier > at - DAY_MS), at] };
+      return { ...safety, intendedAt: [...safety.intendedAt.filter((earlier) => earlier > at - DAY_MS), at], executions: safety.executions + (event.data.leg === 'open' ? 1 : 0) };
     case 'OrderRejected':
       return isLawfulRejection(event.data.reason) ? safety : { ...safety, rejectedAt: [...safety.rejectedAt, at].slice(-REJECTIONS_MAX) };
     case 'OrderFilled':
-      return isSlippageStrike(event.data, limits) ? { ...safety, slippageStrikes: safety.slippageStrikes + 1 } : safety;
+      return withOutcome(isSlippageStrike(event.data, limits) ? { ...safety, slippageStrikes: safety.slippageStrikes + 1 } : safety, add(money(event.data.pl), money(event.data.financing)));
+    case 'OrderPartiallyFilled':
+      return withOutcome(safety, add(money(event.data.pl), money(event.data.financing)));
+    case 'PositionAdjusted':
+      return withOutcome(safety, money(event.data.pl));
     default:
       return safety;
   }
+}
+
+const NO_STREAK: Pick<Safety, 'lossesInARow' | 'executions'> = { lossesInARow: 0, executions: 0 };
+
+/** A fill that realises nothing, as one that opens does, ends no streak. */
+function withOutcome(safety: Safety, realised: Money): Safety {
+  if (realised === ZERO_MONEY || (realised > 0n && safety.lossesInARow === 0)) return safety;
+  return { ...safety, lossesInARow: realised < 0n ? safety.lossesInARow + 1 : 0 };
 }
 
 /** So many rejections within the span mean that what we send is wrong. */

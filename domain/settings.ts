@@ -7,7 +7,7 @@ import type { Money, Pips, Ratio, Units } from './money.ts';
 import type { Sizing } from './sizing.ts';
 
 /** Causes of a halt that configuration gives a disposition for. */
-export const HALT_CAUSES = ['lossLimit', 'overFill', 'positionLimit', 'slippage', 'model', 'data', 'foreignTrade', 'authentication', 'unknownSchema', 'protocol', 'rejections', 'discrepancy', 'operator'] as const;
+export const HALT_CAUSES = ['lossLimit', 'overFill', 'positionLimit', 'slippage', 'losingStreak', 'executions', 'model', 'data', 'foreignTrade', 'authentication', 'unknownSchema', 'protocol', 'rejections', 'discrepancy', 'operator'] as const;
 export type HaltCause = (typeof HALT_CAUSES)[number];
 
 export interface InstrumentSettings {
@@ -43,11 +43,18 @@ export interface SafetyLimits {
   readonly clockSkewMsMax: number;
   readonly dailyLossMoneyMax: Money;
   readonly dailyLossPipsMax: Pips;
+  readonly weeklyLossMoneyMax: Money;
+  /** Below the highest profit since the past was read, or since an operator last resumed. */
+  readonly drawdownMoneyMax: Money;
   readonly ordersPerHourMax: number;
   readonly ordersPerDayMax: number;
   /** Adverse slippage above this share of the distance to the price bound is a strike. */
   readonly slippageShareMax: Ratio;
   readonly slippageStrikesMax: number;
+  /** Trades in a row that may close with a loss before an operator must resume. */
+  readonly lossesInARowMax: number;
+  /** Opening orders that may be meant before an operator must resume. */
+  readonly executionsMax: number;
   readonly positionCheckIntervalMs: number;
   readonly dispositions: { readonly [Cause in HaltCause]: Disposition };
 }

@@ -13,7 +13,7 @@ import type { DeskSettings, InstrumentSettings } from '../domain/settings.ts';
 export function deskSettings(config: Config, offered: readonly Instrument[], windowBars: number): DeskSettings {
   const { trading, broker } = config;
   // What is named here is no limit of the core's, or is one under another name.
-  const { maxOrderUnits, maxPositionUnits, dailyLossMoney, dailyLossPips, tradeLossMoney, restart, ...limits } = config.safety;
+  const { maxOrderUnits, maxPositionUnits, dailyLossMoney, dailyLossPips, weeklyLossMoney, drawdownMoney, tradeLossMoney, restart, ...limits } = config.safety;
   return {
     deployment: config.deployment.name,
     accountId: broker.accountId,
@@ -36,7 +36,7 @@ export function deskSettings(config: Config, offered: readonly Instrument[], win
     rereadBars: trading.rereadBars,
     quietPeriodMs: trading.quietPeriodMs,
     lateFillBars: trading.lateFillBars,
-    safety: { ...limits, orderUnitsMax: maxOrderUnits, positionUnitsMax: maxPositionUnits, dailyLossMoneyMax: dailyLossMoney, dailyLossPipsMax: dailyLossPips },
+    safety: { ...limits, orderUnitsMax: maxOrderUnits, positionUnitsMax: maxPositionUnits, dailyLossMoneyMax: dailyLossMoney, dailyLossPipsMax: dailyLossPips, weeklyLossMoneyMax: weeklyLossMoney, drawdownMoneyMax: drawdownMoney },
     health: config.health,
     reconciliationIntervalMs: config.reconciliation.intervalMs,
     reconciliation: config.reconciliation,

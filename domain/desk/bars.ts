@@ -17,7 +17,7 @@ import { workingOrders } from '../trading.ts';
 import type { Draft } from './draft.ts';
 import { factId } from './draft.ts';
 import type { Consultation, PolicyOutcome } from './inputs.ts';
-import { dayLossNow } from './marks.ts';
+import { lossesNow } from './marks.ts';
 import { actOn, DECISION_AGE_MS_MAX } from './orders.ts';
 import type { Book, DeskState } from './state.ts';
 import { bookOf, ourOpenTrade } from './state.ts';
@@ -141,16 +141,18 @@ function barClosed(draft: Draft, instrument: InstrumentName, barStart: Instant, 
   const awaited = new Map(draft.state.live.awaited);
   if ((awaited.get(instrument)?.barStart ?? 0) <= barStart) awaited.delete(instrument);
   draft.live({ awaited });
-  haltOnDayLoss(draft);
+  haltOnLosses(draft);
   consult(draft, instrument, barStart, decisionId);
 }
 
-/** The day's loss limits: reaching one halts and, by default, flattens. */
-export function haltOnDayLoss(draft: Draft): void {
-  const { dailyLossMoneyMax, dailyLossPipsMax } = draft.state.settings.safety;
-  const loss = dayLossNow(draft.state);
-  if (!(loss.money < dailyLossMoneyMax)) draft.halt('lossLimit', `day's loss ${format(loss.money)} has reached the limit ${format(dailyLossMoneyMax)}`);
-  if (!(loss.pips < dailyLossPipsMax)) draft.halt('lossLimit', `day's loss of ${format(loss.pips)} pips has reached the limit ${format(dailyLossPipsMax)}`);
+/** The limits on losses: reaching one halts and, by default, flattens. */
+export function haltOnLosses(draft: Draft): void {
+  const { dailyLossMoneyMax, dailyLossPipsMax, weeklyLossMoneyMax, drawdownMoneyMax } = draft.state.settings.safety;
+  const { day, week, drawdown } = lossesNow(draft.state);
+  if (!(day.money < dailyLossMoneyMax)) draft.halt('lossLimit', `day's loss ${format(day.money)} has reached the limit ${format(dailyLossMoneyMax)}`);
+  if (!(day.pips < dailyLossPipsMax)) draft.halt('lossLimit', `day's loss of ${format(day.pips)} pips has reached the limit ${format(dailyLossPipsMax)}`);
+  if (!(week.money < weeklyLossMoneyMax)) draft.halt('lossLimit', `week's loss ${format(week.money)} has reached the limit ${format(weeklyLossMoneyMax)}`);
+  if (!(drawdown < drawdownMoneyMax)) draft.halt('lossLimit', `the drawdown of ${format(drawdown)} has reached the limit ${format(drawdownMoneyMax)}`);
 }
 
 // --- consulting the policy ---

@@ -1,5 +1,4 @@
 /** Folding one event into the desk: each aggregate takes what concerns it. */
-import { evolveDay, shiftStart } from '../day.ts';
 import type { DomainEvent } from '../events.ts';
 import { extendExcursion, startExcursion } from '../excursion.ts';
 import { evolveHealth } from '../health.ts';
@@ -7,7 +6,10 @@ import type { InstrumentName } from '../instruments.ts';
 import type { Ledger } from '../ledger.ts';
 import { evolveLedger } from '../ledger.ts';
 import { evolveMarket } from '../market.ts';
-import { price } from '../money.ts';
+import type { Money } from '../money.ts';
+import { maximum, price } from '../money.ts';
+import type { TradingPeriod } from '../periods.ts';
+import { evolvePeriod, shiftStart } from '../periods.ts';
 import { evolveSafety } from '../safety.ts';
 import type { DeskSettings } from '../settings.ts';
 import { evolveShadow } from '../shadow.ts';
@@ -21,11 +23,10 @@ import type { Book, DeskState, RunHistory } from './state.ts';
 /** Folds one event that occurred at `at`. Total over the catalogue. */
 export function evolveDesk(state: DeskState, event: DomainEvent, at: Instant): DeskState {
   const ledger = evolveLedger(state.ledger, event);
-  const day = state.day.start === null || isOfBrokerTime(event) ? evolveDay(state.day, at, () => profitMark(state)) : state.day;
-  return {
+  const evolved: DeskState = {
     ...state,
-    // A transaction that is learnt late belongs to the day on which it happened, not to the one in which it is read; a baseline is all past.
-    day: ledger !== state.ledger && day.start !== null && (at < day.start || event.type === 'LedgerBaselined') ? shiftStart(day, profitMark(state), profitMark({ ...state, ledger })) : day,
+    day: periodAfter('day', state, event, at, ledger),
+    week: periodAfter('week', state, event, at, ledger),
     ledger,
     safety: evolveSafety(state.safety, event, at, state.settings.safety),
     books: evolveBooks(state, event, at, ledger),
@@ -33,6 +34,24 @@ export function evolveDesk(state: DeskState, event: DomainEvent, at: Instant): D
     unacknowledged: evolveUnacknowledged(state.unacknowledged, event, ledger),
     run: evolveRun(state.run, event, at),
   };
+  const peak = peakAfter(state, event, evolved);
+  return peak === evolved.peak ? evolved : { ...evolved, peak };
+}
+
+/** A transaction that is learnt late belongs to the period in which it happened, not to the one in which it is read; a baseline is all past. */
+function periodAfter(kind: 'day' | 'week', state: DeskState, event: DomainEvent, at: Instant, ledger: Ledger): TradingPeriod {
+  const before = state[kind];
+  const period = before.start === null || isOfBrokerTime(event) ? evolvePeriod(kind, before, at, () => profitMark(state)) : before;
+  const isOfPast = ledger !== state.ledger && period.start !== null && (at < period.start || event.type === 'LedgerBaselined');
+  return isOfPast ? shiftStart(period, profitMark(state), profitMark({ ...state, ledger })) : period;
+}
+
+/** Whoever resumes has seen the drawdown so far: it is counted anew from there. */
+function peakAfter(state: DeskState, { type }: DomainEvent, evolved: DeskState): Money | null {
+  if (!evolved.run.pastImported) return null;
+  if (state.peak === null || type === 'TradingResumed') return profitMark(evolved).money;
+  if (evolved.ledger === state.ledger && (evolved.books === state.books || evolved.ledger.openTrades.size === 0)) return state.peak;
+  return maximum(state.peak, profitMark(evolved).money);
 }
 
 /** Bars and transactions happen when the broker says. Everything else happens by our own clock, and a clock that is moved must not end a day and its losses. */

@@ -4,7 +4,6 @@ import { exposureOf } from '../exposure.ts';
 import type { ClientOrderId } from '../ids.ts';
 import type { InstrumentName } from '../instruments.ts';
 import type { OpenTrade } from '../ledger.ts';
-import { cumulativeProfit } from '../ledger.ts';
 import type { Money, Price, Ratio, Units } from '../money.ts';
 import { absolute, add, asFactor, maximum, negate, ONE_RATIO, pipsToPrice, price, priceTimesUnits, scaleUp, shareUp, subtract, worthUp, ZERO_MONEY, ZERO_UNITS } from '../money.ts';
 import type { Instant } from '../time.ts';
@@ -126,9 +125,3 @@ export function notionalOf(state: DeskState, book: Book, units: Units): Money | 
   const unitWorth = unitWorthOf(state, book, quotedRates(state));
   return unitWorth === null ? null : worthUp(absolute(units), unitWorth);
 }
-
-/**
- * The day's loss with its open trades left out: they are reckoned from their entry to their stop instead, which
- * neither counts a loss twice nor lends out a profit that is not taken.
- */
-export const realisedDayLoss = (state: DeskState): Money => subtract(state.day.atStart.money, cumulativeProfit(state.ledger));

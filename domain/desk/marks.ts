@@ -1,12 +1,12 @@
 /** Marking the account: realised by the ledger, open trades at the last logged bar or at a quote in hand. */
-import type { ProfitMark } from '../day.ts';
-import { dayLoss } from '../day.ts';
 import { cumulativeProfit, unrealisedQuote } from '../ledger.ts';
 import type { OpenTrade } from '../ledger.ts';
 import { netPipsAt } from '../excursion.ts';
 import { barEnd } from '../market.ts';
-import { add, priceToPips, ratioOf, scaleBy, subtract, ZERO_PIPS } from '../money.ts';
+import { add, priceToPips, ratioOf, scaleBy, subtract, ZERO_MONEY, ZERO_PIPS } from '../money.ts';
 import type { Money, Pips, Price } from '../money.ts';
+import type { ProfitMark } from '../periods.ts';
+import { lossIn } from '../periods.ts';
 import type { Book, DeskState } from './state.ts';
 
 export interface Prices {
@@ -52,8 +52,31 @@ function markWith(state: DeskState, pricesOf: (book: Book) => Prices | null): Pr
 /** At the last logged bars: a fold of the log alone. */
 export const profitMark = (state: DeskState): ProfitMark => markWith(state, barPrices);
 
-/** Loss since 17:00 New York as guards see it, at the newest prices; positive when losing. */
-export const dayLossNow = (state: DeskState): ProfitMark => dayLoss(state.day, markWith(state, (book) => newestPrices(state, book)));
+/** What limits on losses are held against; each positive when losing. */
+export interface Losses {
+  readonly day: ProfitMark;
+  readonly week: ProfitMark;
+  /** Below the highest profit. */
+  readonly drawdown: Money;
+}
+
+const lossesAt = ({ day, week, peak }: DeskState, mark: ProfitMark): Losses => ({ day: lossIn(day, mark), week: lossIn(week, mark), drawdown: peak === null ? ZERO_MONEY : subtract(peak, mark.money) });
+
+/** With open trades at the newest prices. */
+export const lossesNow = (state: DeskState): Losses => lossesAt(state, markWith(state, (book) => newestPrices(state, book)));
+
+/** The same in money, with open trades left out. */
+export interface RealisedLosses {
+  readonly day: Money;
+  readonly week: Money;
+  readonly drawdown: Money;
+}
+
+/** Whoever adds what open trades lose from their entry to their stop neither counts a loss twice nor lends out a profit that is not taken. */
+export function realisedLosses(state: DeskState): RealisedLosses {
+  const { day, week, drawdown } = lossesAt(state, { money: cumulativeProfit(state.ledger), pips: ZERO_PIPS });
+  return { day: day.money, week: week.money, drawdown };
+}
 
 /** What the account is worth at the newest prices: balance and what open trades have gained or lost. */
 export const equityNow = (state: DeskState): Money => add(state.ledger.balance, subtract(markWith(state, (book) => newestPrices(state, book)).money, cumulativeProfit(state.ledger)));

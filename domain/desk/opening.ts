@@ -10,9 +10,9 @@ import { touchedLast } from '../touched.ts';
 import { workingOrders } from '../trading.ts';
 import { linkDoubt } from './conditions.ts';
 import type { Draft } from './draft.ts';
-import { exposureWith, notionalOf, realisedDayLoss } from './exposure.ts';
+import { exposureWith, notionalOf } from './exposure.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
-import { dayLossNow, equityNow } from './marks.ts';
+import { equityNow, lossesNow, realisedLosses } from './marks.ts';
 import type { Book, DeskState } from './state.ts';
 import { isForeign } from './state.ts';
 
@@ -50,7 +50,6 @@ export function restrictionOf(book: Book, now: Instant): string | null {
 
 /** @param decidedOn ledger id that the decision was made on. */
 export function openingFacts(state: DeskState, book: Book, orderUnits: Units, decidedOn: number, now: Instant): OpeningFacts {
-  const loss = dayLossNow(state);
   const { instrument } = book.settings;
   const opening = workingOrders(book.trading).filter((order) => order.leg === 'open');
   return {
@@ -68,12 +67,11 @@ export function openingFacts(state: DeskState, book: Book, orderUnits: Units, de
     orderNotional: notionalOf(state, book, orderUnits),
     exposure: exposureWith(state, now, { instrument: instrument.name, units: orderUnits }),
     equity: equityNow(state),
-    realisedDayLoss: realisedDayLoss(state),
+    realisedLosses: realisedLosses(state),
     restriction: restrictionOf(book, now),
     quote: state.live.quotes.get(instrument.name) ?? null,
     quoteDoubt: state.live.trust.get(instrument.name)?.doubted?.distance ?? null,
-    dayLossMoney: loss.money,
-    dayLossPips: loss.pips,
+    losses: lossesNow(state),
     foreignTrades: state.unacknowledged.size,
     notReady: state.live.notReady,
     unsound: unsoundness(state, now),

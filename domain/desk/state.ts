@@ -3,8 +3,6 @@
  * known while the process runs (quotes, connections, readiness), which no restart can need.
  */
 import type { Quote } from '../broker.ts';
-import type { TradingDay } from '../day.ts';
-import { noDay } from '../day.ts';
 import type { Excursion } from '../excursion.ts';
 import type { Health } from '../health.ts';
 import { freshHealth } from '../health.ts';
@@ -13,6 +11,9 @@ import type { Ledger, OpenTrade } from '../ledger.ts';
 import { emptyLedger } from '../ledger.ts';
 import type { Market } from '../market.ts';
 import { emptyMarket } from '../market.ts';
+import type { Money } from '../money.ts';
+import type { TradingPeriod } from '../periods.ts';
+import { noPeriod } from '../periods.ts';
 import type { QuoteTrust } from '../quotes.ts';
 import type { Safety } from '../safety.ts';
 import { initialSafety } from '../safety.ts';
@@ -136,7 +137,10 @@ export interface DeskState {
   readonly settings: DeskSettings;
   readonly ledger: Ledger;
   readonly safety: Safety;
-  readonly day: TradingDay;
+  readonly day: TradingPeriod;
+  readonly week: TradingPeriod;
+  /** The highest profit, marks included, since the account's past was read or an operator last resumed; null before. */
+  readonly peak: Money | null;
   readonly books: ReadonlyMap<InstrumentName, Book>;
   readonly foreignTradeIds: ReadonlySet<string>;
   /** Foreign trades and transactions that stop new exposure until an operator acknowledges them, by `trade 7` or `transaction 9`. */
@@ -150,7 +154,9 @@ export function initialDesk(settings: DeskSettings): DeskState {
     settings,
     ledger: emptyLedger,
     safety: initialSafety,
-    day: noDay,
+    day: noPeriod,
+    week: noPeriod,
+    peak: null,
     books: new Map(settings.instruments.map((instrument) => [
       instrument.instrument.name,
       { settings: instrument, market: emptyMarket, trading: emptyTrading, shadow: emptyShadow, stops: noStops, excursion: null, health: freshHealth },

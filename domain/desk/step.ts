@@ -6,7 +6,7 @@ import type { BrokerReadFailure, Quote } from '../broker.ts';
 import { decideCommand, decideRestart } from '../safety.ts';
 import { formatInstant } from '../time.ts';
 import { workingOrders } from '../trading.ts';
-import { awaitMinute, haltOnDayLoss, instrumentOfWake, readAwaited, readHistory, takeAdvice, takeBars } from './bars.ts';
+import { awaitMinute, haltOnLosses, instrumentOfWake, readAwaited, readHistory, takeAdvice, takeBars } from './bars.ts';
 import { Draft } from './draft.ts';
 import type { Answer, Effect, Emission, Input, Read, RunFacts } from './inputs.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
@@ -19,6 +19,7 @@ import { takeQuote } from './quotes.ts';
 import { againFrom, readLedger, readLedgerAgain } from './reading.ts';
 import { completeReconciliation, reconcileForOperator, reconciliationIdOf, requestReconciliation, takePositions, takeSnapshot, takeSummary } from './reconcile.ts';
 import { haltOnRejections } from './rejections.ts';
+import { haltOnStreaks } from './streaks.ts';
 import type { DeskState } from './state.ts';
 import { hasOurPosition } from './state.ts';
 import { isStopReplacement, recordStopDenial, recordStopExchange, stopWatermarks } from './stops.ts';
@@ -38,6 +39,7 @@ export function step(state: DeskState, input: Input): Step {
   take(draft, input);
   tellHealth(draft, state);
   haltOnRejections(draft, state);
+  haltOnStreaks(draft, state);
   if (draft.state.books !== state.books) alertOnRestrictions(draft, state);
   // A halt that flattens does so at once, whatever told of it.
   if (draft.state.safety !== state.safety && draft.state.safety.mode === 'HALTED' && draft.state.live.ledgerWhole) flattenWhatIsDue(draft);
@@ -166,7 +168,7 @@ function wake(draft: Draft, key: string): void {
       return flattenWhatIsDue(draft);
     case 'positionCheck':
       wakeForPositionCheck(draft);
-      haltOnDayLoss(draft);
+      haltOnLosses(draft);
       flattenWhatIsDue(draft);
       return draft.ask({ kind: 'read', read: { what: 'positions' } });
     case 'reconcile':

@@ -1,9 +1,9 @@
 /** What the daemon says of itself: mode, positions, profit and how far each limit is away. */
 import type { Json } from '../../domain/canonical.ts';
 import { conditionsOf } from '../../domain/desk/conditions.ts';
-import { exposureWith, realisedDayLoss } from '../../domain/desk/exposure.ts';
+import { exposureWith } from '../../domain/desk/exposure.ts';
 import { restrictionOf, unsoundness } from '../../domain/desk/opening.ts';
-import { dayLossNow, equityNow, unrealisedAtBars } from '../../domain/desk/marks.ts';
+import { equityNow, lossesNow, realisedLosses, unrealisedAtBars } from '../../domain/desk/marks.ts';
 import type { Book, DeskState } from '../../domain/desk/state.ts';
 import { ourOpenTrade } from '../../domain/desk/state.ts';
 import { actionEntropyBits, holdShare } from '../../domain/health.ts';
@@ -60,7 +60,7 @@ export function statusOf(state: DeskState, now: Instant, bars: { readonly done: 
 /** Each limit of the account as a whole with what stands against it, orders in flight included, and what is left. */
 function limitsOf(state: DeskState, now: Instant, exposure: Exposure): Json {
   const { safety, settings } = state;
-  const loss = dayLossNow(state);
+  const { day, week, drawdown } = lossesNow(state);
   const amount = <T extends Money | Pips | Ratio>(limit: string, value: T | null, max: T): Json =>
     value === null ? { limit, value: 'no conversion', max: format(max), distance: null } : { limit, value: format(value), max: format(max), distance: format(subtract(max, value)) };
   const count = (limit: string, value: number, max: number): Json => ({ limit, value: String(value), max: String(max), distance: String(max - value) });
@@ -70,12 +70,16 @@ function limitsOf(state: DeskState, now: Instant, exposure: Exposure): Json {
     count('openTrades', exposure.trades, limits.openTradesMax),
     amount('grossExposure', exposure.gross, limits.grossExposureMax),
     amount('margin', exposure.margin === null || !(equity > 0n) ? null : shareUp(exposure.margin, equity), limits.marginShareMax),
-    amount('worstLoss', add(realisedDayLoss(state), exposure.stoppedOut), limits.dailyLossMoneyMax),
-    amount('dailyLossMoney', loss.money, limits.dailyLossMoneyMax),
-    amount('dailyLossPips', loss.pips, limits.dailyLossPipsMax),
+    amount('worstLoss', add(realisedLosses(state).day, exposure.stoppedOut), limits.dailyLossMoneyMax),
+    amount('dailyLossMoney', day.money, limits.dailyLossMoneyMax),
+    amount('dailyLossPips', day.pips, limits.dailyLossPipsMax),
+    amount('weeklyLossMoney', week.money, limits.weeklyLossMoneyMax),
+    amount('drawdownMoney', drawdown, limits.drawdownMoneyMax),
     count('ordersPerHour', ordersLastHour(safety, now), limits.ordersPerHourMax),
     count('ordersPerDay', ordersLastDay(safety, now), limits.ordersPerDayMax),
     count('slippageStrikes', safety.slippageStrikes, limits.slippageStrikesMax),
+    count('lossesInARow', safety.lossesInARow, limits.lossesInARowMax),
+    count('executions', safety.executions, limits.executionsMax),
   ];
 }
 

@@ -61,7 +61,7 @@ describe('an armed BUY', () => {
       },
     });
     expect(intent).toMatchObject({ requestBody: request.body, requestHash: requestHash(request), watermark: '2', referencePrice: '1.10012', priceBound: '1.10062' });
-    expect(intent.guards).toHaveLength(26);
+    expect(intent.guards).toHaveLength(30);
     expect(intent.guards.every(({ passed }) => passed)).toBe(true);
   });
 
@@ -95,7 +95,7 @@ describe('an armed BUY', () => {
     desk.answerConsultation(proposing('BUY'));
     const denied = desk.told('OrderDenied')[0]!;
     expect(denied).toMatchObject({ guard: 'spread', clientOrderId: null, units: '1000' });
-    expect(denied.guards).toHaveLength(26);
+    expect(denied.guards).toHaveLength(30);
     expect(desk.dispatches).toEqual([]);
   });
 });
@@ -363,7 +363,7 @@ describe('the opposite signal', () => {
     desk.send('filled');
     const second = desk.told('OrderIntended').at(-1)!;
     expect(second).toMatchObject({ leg: 'open', units: '-1000', decisionId: desk.told('DecisionMade').at(-1)!.decisionId, watermark: String(desk.broker.lastTransactionId) });
-    expect(second.guards).toHaveLength(26);
+    expect(second.guards).toHaveLength(30);
     desk.send('filled');
     expect([...desk.state.ledger.openTrades.values()].map((trade) => trade.units < 0n)).toEqual([true]);
   });

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { instrumentName } from '../../domain/instruments.ts';
-import { money, units } from '../../domain/money.ts';
+import { money, pips, subtract, units } from '../../domain/money.ts';
 import { DAY_MS, floorMinute, MINUTE_MS, parseInstant, plusMs, SECOND_MS } from '../../domain/time.ts';
-import { armedDesk, decide, decidedDesk, longDesk, proposing, snapshotAnswer } from './desk-harness.ts';
-import type { DeskHarness } from './desk-harness.ts';
+import { armedDesk, decide, decidedDesk, DeskHarness, longDesk, proposing, snapshotAnswer } from './desk-harness.ts';
+import type { SafetyLimits } from '../../domain/settings.ts';
 import { LIMITS, SETTINGS } from './settings.ts';
 
 /** Sends every order that waits, until none does. */
@@ -116,6 +116,128 @@ describe('flattening', () => {
     desk.advanceTo(parseInstant('2026-01-11T22:06:30Z'));
     expect(desk.dispatches).toHaveLength(1);
     expect(desk.told('OrderIntended').at(-1)).toMatchObject({ cause: 'halt', tradeId: '4' });
+  });
+});
+
+/** A day's limits that leave the others to themselves. */
+const WIDE_DAY: SafetyLimits = { ...LIMITS, dailyLossMoneyMax: money('1000'), dailyLossPipsMax: pips('10000'), weeklyLossMoneyMax: money('1000'), lossesInARowMax: 100 };
+
+/** Opens and has the stop filled at `price`, half a minute after the fill: bought at 1.10012 or near it. */
+function lose(desk: DeskHarness, price: string): void {
+  decide(desk, 'BUY');
+  desk.send('filled');
+  const [tradeId] = desk.state.ledger.openTrades.keys();
+  desk.advance(30 * SECOND_MS);
+  desk.broker.fillStop(desk.now, tradeId!, price);
+  desk.notice();
+  desk.advanceMinutes(1);
+}
+
+describe('the loss of a week', () => {
+  const LOSING = { safety: { ...WIDE_DAY, weeklyLossMoneyMax: money('22') } };
+
+  test('adds up over days, leaves no room for a trade that could exceed it, and halts when it is reached', () => {
+    const desk = armedDesk(LOSING);
+    lose(desk, '1.08612');
+    desk.advanceTo(parseInstant('2026-01-07T15:00:30Z'));
+    expect(desk.state.day.atStart).not.toEqual(desk.state.week.atStart);
+    decide(desk, 'BUY');
+    expect(desk.dispatches, 'a stop and its gap of 6 still fit').toHaveLength(1);
+    desk.send('filled');
+    const [tradeId] = desk.state.ledger.openTrades.keys();
+    desk.broker.fillStop(desk.now, tradeId!, '1.09512');
+    desk.notice();
+    desk.advanceMinutes(1);
+    decide(desk, 'BUY');
+    expect(desk.told('OrderDenied').at(-1)).toMatchObject({ guard: 'worstWeekLoss' });
+    expect(desk.mode).toBe('ARMED');
+  });
+
+  test('halts and flattens when it is reached', () => {
+    const desk = longDesk({ safety: { ...WIDE_DAY, weeklyLossMoneyMax: money('15') } });
+    const next = plusMs(floorMinute(desk.now), MINUTE_MS);
+    for (let minute = 0; minute < 5; minute += 1) desk.broker.bids.set(plusMs(next, minute * MINUTE_MS), '1.08512');
+    desk.advance(2 * MINUTE_MS);
+    expect(desk.told('TradingHalted')).toMatchObject([{ cause: 'lossLimit', disposition: 'flatten', detail: "week's loss 15 has reached the limit 15" }]);
+  });
+});
+
+describe('the drawdown from the highest profit', () => {
+  const NARROW = { safety: { ...WIDE_DAY, drawdownMoneyMax: money('15') } };
+
+  test('counts a profit that was shown and lost again', () => {
+    const desk = longDesk(NARROW);
+    const next = plusMs(floorMinute(desk.now), MINUTE_MS);
+    for (const [minute, bid] of ['1.10812', '1.10012', '1.09312', '1.09312', '1.09312'].entries()) desk.broker.bids.set(plusMs(next, minute * MINUTE_MS), bid);
+    desk.advanceMinutes(2);
+    expect(desk.mode).toBe('ARMED');
+    desk.advanceMinutes(2);
+    expect(desk.told('TradingHalted')).toMatchObject([{ cause: 'lossLimit', detail: 'the drawdown of 15 has reached the limit 15' }]);
+    expect(desk.replay().peak).toBe(desk.state.peak);
+  });
+
+  test('is counted anew from where an operator resumes, and from nowhere else', () => {
+    const desk = longDesk(NARROW);
+    desk.broker.fillStop(desk.now, '4', '1.08512');
+    desk.notice();
+    desk.advanceMinutes(1);
+    expect(desk.mode).toBe('HALTED');
+    const { peak } = desk.state;
+    desk.crashAndRestart();
+    expect(desk.state.peak).toBe(peak);
+    desk.command('resume');
+    expect(desk.state.peak).toBe(subtract(peak!, money('15')));
+    desk.advanceMinutes(2);
+    expect(desk.mode).toBe('OBSERVING');
+  });
+
+  test('does not begin with what the account earned before Reckoner', () => {
+    const desk = new DeskHarness(NARROW);
+    desk.broker.closeByHand(desk.now, desk.broker.fillForeign(desk.now, '1000000'));
+    expect(desk.broker.balance).toBeLessThan(money('9985'));
+    desk.now = plusMs(desk.now, SECOND_MS);
+    desk.start();
+    desk.advanceMinutes(2);
+    expect(desk.told('TradingHalted')).toEqual([]);
+  });
+});
+
+describe('trades that lose one after the other', () => {
+  test('halt at the third, whatever is between them; an operator resumes and the count begins anew', () => {
+    const desk = armedDesk();
+    for (let trade = 0; trade < 2; trade += 1) lose(desk, '1.09912');
+    expect(desk.state.safety.lossesInARow).toBe(2);
+    desk.crashAndRestart();
+    desk.advanceMinutes(1);
+    lose(desk, '1.09912');
+    expect(desk.told('TradingHalted')).toMatchObject([{ cause: 'losingStreak', disposition: 'flatten', detail: '3 trades in a row have lost' }]);
+    desk.command('resume');
+    expect(desk.state.safety.lossesInARow).toBe(0);
+    desk.advanceMinutes(2);
+    expect(desk.mode).toBe('OBSERVING');
+  });
+
+  test('are no streak when one between them gains', () => {
+    const desk = armedDesk();
+    for (const price of ['1.09912', '1.09912', '1.10212', '1.09912', '1.09912']) lose(desk, price);
+    expect(desk.state.safety.lossesInARow).toBe(2);
+    expect(desk.mode).toBe('ARMED');
+  });
+});
+
+describe('opening again and again', () => {
+  test('halts when one more is wanted than an operator allowed at a time', () => {
+    const desk = armedDesk({ safety: { ...LIMITS, executionsMax: 2 } });
+    for (let trade = 0; trade < 2; trade += 1) lose(desk, '1.10212');
+    expect(desk.mode).toBe('ARMED');
+    decide(desk, 'BUY');
+    expect(desk.dispatches).toEqual([]);
+    expect(desk.told('OrderDenied').at(-1)).toMatchObject({ guard: 'executions' });
+    expect(desk.told('TradingHalted')).toMatchObject([{ cause: 'executions', detail: '2 orders have been opened since an operator last armed or resumed, and another was wanted' }]);
+    desk.command('resume');
+    desk.command('arm');
+    decide(desk, 'BUY');
+    expect(desk.dispatches).toHaveLength(1);
   });
 });
 

@@ -23,12 +23,14 @@ const EXPOSURE: Exposure = { trades: 1, gross: money('1100'), margin: money('22'
 /** Facts on which every guard passes. */
 const FINE: OpeningFacts = {
   now: NOW, safety: ARMED, limits: { ...LIMITS, ordersPerHourMax: 3, ordersPerDayMax: 4 }, calendar: OANDA_CALENDAR, blackout: { afterOpenMinutes: 10, beforeCloseMinutes: 15 }, fridayFlattenMinute: 16 * 60 + 30, pipLocation: -4,
-  orderUnits: units('1000'), positionUnits: units('0'), openingOrders: 0, openingUnits: units('0'), orderNotional: money('1100'), exposure: EXPOSURE, equity: money('10000'), realisedDayLoss: money('0'), restriction: null,
-  quote: quote(), quoteDoubt: null, dayLossMoney: money('0'), dayLossPips: pips('0'), foreignTrades: 0, notReady: null,
+  orderUnits: units('1000'), positionUnits: units('0'), openingOrders: 0, openingUnits: units('0'), orderNotional: money('1100'), exposure: EXPOSURE, equity: money('10000'), realisedLosses: { day: money('0'), week: money('0'), drawdown: money('0') }, restriction: null,
+  quote: quote(), quoteDoubt: null, losses: { day: { money: money('0'), pips: pips('0') } }, foreignTrades: 0, notReady: null,
   unsound: null, decidedOnTransactionId: 7, movedAtTransactionId: 7,
 };
 
 const verdictOf = (guard: string, change: Partial<OpeningFacts>) => judgeOpening({ ...FINE, ...change }).verdicts.find((verdict) => verdict.guard === guard)!;
+const lost = (amount: string, count = '0'): Partial<OpeningFacts> => ({ losses: { day: { money: money(amount), pips: pips(count) } } });
+const realised = (change: Partial<OpeningFacts['realisedLosses']>): Partial<OpeningFacts> => ({ realisedLosses: { ...FINE.realisedLosses, ...change } });
 const exposed = (change: Partial<Exposure>): Partial<OpeningFacts> => ({ exposure: { ...EXPOSURE, ...change } });
 const at = (text: string): { readonly now: Instant; readonly quote: Quote } => ({ now: parseInstant(text), quote: quote({ at: parseInstant(text) }) });
 
@@ -38,17 +40,17 @@ describe('the guards of an opening order', () => {
     expect(deniedBy).toBeNull();
     expect(verdicts.map(({ guard }) => guard)).toEqual([
       'mode', 'ready', 'sound', 'foreignTrade', 'orderUnits', 'positionUnits', 'oneOpening', 'openTrades', 'orderNotional', 'grossExposure', 'currencyExposure',
-      'margin', 'worstLoss', 'stateMoved', 'marketOpen', 'restriction', 'weekend', 'blackout', 'quoteAge', 'spread', 'outlier',
-      'dailyLossMoney', 'dailyLossPips', 'ordersPerHour', 'ordersPerDay', 'slippageStrikes',
+      'margin', 'worstLoss', 'worstWeekLoss', 'worstDrawdown', 'stateMoved', 'marketOpen', 'restriction', 'weekend', 'blackout', 'quoteAge', 'spread', 'outlier',
+      'dailyLossMoney', 'dailyLossPips', 'ordersPerHour', 'ordersPerDay', 'slippageStrikes', 'lossesInARow', 'executions',
     ]);
     expect(verdicts.every(({ passed }) => passed)).toBe(true);
   });
 
   test('name the first that denies, and still record what all the others saw', () => {
-    const { verdicts, deniedBy } = judgeOpening({ ...FINE, quote: null, notReady: 'importing', dayLossMoney: money('99') });
+    const { verdicts, deniedBy } = judgeOpening({ ...FINE, quote: null, notReady: 'importing', ...lost('99') });
     expect(deniedBy).toBe('ready');
     expect(verdicts.filter(({ passed }) => !passed).map(({ guard }) => guard)).toEqual(['ready', 'marketOpen', 'quoteAge', 'spread', 'dailyLossMoney']);
-    expect(verdicts).toHaveLength(26);
+    expect(verdicts).toHaveLength(30);
   });
 
   /** Each guard: the facts at its limit, and one step beyond. */
@@ -72,7 +74,9 @@ describe('the guards of an opening order', () => {
     ['currencyExposure', exposed({ currencies: new Map([['EUR', money('1')], ['USD', money('4000')]]) }), exposed({ currencies: new Map([['EUR', money('4000.0000000001')], ['USD', money('1')]]) })],
     ['margin', exposed({ margin: money('3000') }), exposed({ margin: money('3000.0000000001') })],
     ['margin', { equity: money('22'), limits: { ...FINE.limits, marginShareMax: ratio('1') } }, { equity: money('21.9999'), limits: { ...FINE.limits, marginShareMax: ratio('1') } }],
-    ['worstLoss', { realisedDayLoss: money('14') }, { realisedDayLoss: money('14.0000000001') }],
+    ['worstLoss', realised({ day: money('14') }), realised({ day: money('14.0000000001') })],
+    ['worstWeekLoss', realised({ week: money('54') }), realised({ week: money('54.0000000001') })],
+    ['worstDrawdown', realised({ drawdown: money('94') }), realised({ drawdown: money('94.0000000001') })],
     ['restriction', {}, { restriction: 'INSTRUMENT_HALTED' }],
     ['stateMoved', {}, { movedAtTransactionId: 8 }],
     ['marketOpen', at('2026-01-06T21:58:59.999Z'), at('2026-01-06T21:59:00Z')],
@@ -87,11 +91,13 @@ describe('the guards of an opening order', () => {
     ['quoteAge', { quote: quote({ at: plusMs(NOW, 5_000) }) }, { quote: quote({ at: plusMs(NOW, 5_001) }) }],
     ['spread', { quote: quote({ ask: price('1.10040') }) }, { quote: quote({ ask: price('1.100400001') }) }],
     ['spread', { quote: quote({ ask: price('1.10000') }) }, { quote: quote({ ask: price('1.09999') }) }],
-    ['dailyLossMoney', { dayLossMoney: money('19.9999') }, { dayLossMoney: money('20') }],
-    ['dailyLossPips', { dayLossPips: pips('99.9') }, { dayLossPips: pips('100') }],
+    ['dailyLossMoney', lost('19.9999'), lost('20')],
+    ['dailyLossPips', lost('0', '99.9'), lost('0', '100')],
     ['ordersPerHour', { safety: orders(HOUR_MS, HOUR_MS - 1, 0) }, { safety: orders(HOUR_MS - 1, 1, 0) }],
     ['ordersPerDay', { safety: orders(DAY_MS, DAY_MS - 1, HOUR_MS, HOUR_MS) }, { safety: orders(DAY_MS - 1, HOUR_MS, HOUR_MS, HOUR_MS) }],
     ['slippageStrikes', { safety: { ...ARMED, slippageStrikes: 2 } }, { safety: { ...ARMED, slippageStrikes: 3 } }],
+    ['lossesInARow', { safety: { ...ARMED, lossesInARow: 2 } }, { safety: { ...ARMED, lossesInARow: 3 } }],
+    ['executions', { safety: { ...ARMED, executions: 39 } }, { safety: { ...ARMED, executions: 40 } }],
   ])('%s passes at its limit and denies one step beyond', (guard, allowed, beyond) => {
     expect(verdictOf(guard, allowed).passed).toBe(true);
     expect(judgeOpening({ ...FINE, ...beyond }).deniedBy).toBe(guard);
@@ -118,16 +124,18 @@ describe('the guards of an opening order', () => {
     ['ordersPerHour', { limits: { ...LIMITS, ordersPerHourMax: Number.NaN } }],
     ['ordersPerDay', { limits: { ...LIMITS, ordersPerDayMax: Number.NaN } }],
     ['slippageStrikes', { safety: { ...ARMED, slippageStrikes: Number.NaN } }],
+    ['lossesInARow', { safety: { ...ARMED, lossesInARow: Number.NaN } }],
+    ['executions', { safety: { ...ARMED, executions: Number.NaN } }],
   ])('%s denies what is missing or is no number', (guard, change) => {
     expect(verdictOf(guard, change).passed).toBe(false);
   });
 
   test('say what they saw, what they allow and what is left, negative when it is exceeded', () => {
     expect(verdictOf('spread', {})).toEqual({ guard: 'spread', passed: true, value: '1', limit: '4', distance: '3' });
-    expect(verdictOf('dailyLossMoney', { dayLossMoney: money('25') })).toEqual({ guard: 'dailyLossMoney', passed: false, value: '25', limit: '20', distance: '-5' });
+    expect(verdictOf('dailyLossMoney', lost('25'))).toEqual({ guard: 'dailyLossMoney', passed: false, value: '25', limit: '20', distance: '-5' });
     expect(verdictOf('currencyExposure', {})).toEqual({ guard: 'currencyExposure', passed: true, value: 'EUR 1100', limit: '4000', distance: '2900' });
     expect(verdictOf('margin', {})).toEqual({ guard: 'margin', passed: true, value: '0.0022', limit: '0.3', distance: '0.2978' });
-    expect(verdictOf('worstLoss', { realisedDayLoss: money('-3') })).toMatchObject({ value: '3', limit: '20', distance: '17' });
+    expect(verdictOf('worstLoss', realised({ day: money('-3') }))).toMatchObject({ value: '3', limit: '20', distance: '17' });
     expect(verdictOf('grossExposure', exposed({ gross: null }))).toEqual({ guard: 'grossExposure', passed: false, value: 'no conversion', limit: '2000', distance: null });
     expect(verdictOf('quoteAge', { quote: null })).toEqual({ guard: 'quoteAge', passed: false, value: 'no quote', limit: '5000', distance: null });
     expect(verdictOf('outlier', { quoteDoubt: price('0.0125') }).value).toBe('0.0125 from the last believed price');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { dayLoss, evolveDay, noDay, shiftStart } from '../../domain/day.ts';
-import type { ProfitMark, TradingDay } from '../../domain/day.ts';
+import { evolvePeriod, lossIn, noPeriod, shiftStart } from '../../domain/periods.ts';
+import type { ProfitMark } from '../../domain/periods.ts';
 import type { DataOf, DomainEvent } from '../../domain/events.ts';
 import { extendExcursion, FLAT_VIEW, netPipsAt, startExcursion, viewOf } from '../../domain/excursion.ts';
 import { format, money, pips, price } from '../../domain/money.ts';
@@ -92,31 +92,49 @@ const mark = (amount: string, count = '0'): ProfitMark => ({ money: money(amount
 const at = parseInstant;
 
 describe('the trading day', () => {
-  const tuesday = evolveDay(noDay, at('2026-01-06T15:00:00Z'), () => mark('100', '10'));
+  const tuesday = evolvePeriod('day', noPeriod, at('2026-01-06T15:00:00Z'), () => mark('100', '10'));
 
   test('begins with the profit so far, and ends at 17:00 New York', () => {
     expect(tuesday).toEqual({ start: at('2026-01-05T22:00:00Z'), nextStart: at('2026-01-06T22:00:00Z'), atStart: mark('100', '10') });
-    expect(evolveDay(tuesday, at('2026-01-06T21:59:59.999Z'), () => mark('999'))).toBe(tuesday);
-    expect(evolveDay(tuesday, at('2026-01-06T22:00:00Z'), () => mark('90'))).toMatchObject({ start: at('2026-01-06T22:00:00Z'), atStart: mark('90') });
+    expect(evolvePeriod('day', tuesday, at('2026-01-06T21:59:59.999Z'), () => mark('999'))).toBe(tuesday);
+    expect(evolvePeriod('day', tuesday, at('2026-01-06T22:00:00Z'), () => mark('90'))).toMatchObject({ start: at('2026-01-06T22:00:00Z'), atStart: mark('90') });
   });
 
   test('is 23 or 25 hours long when the clocks change', () => {
-    const spring = evolveDay(noDay, at('2025-03-08T23:00:00Z'), () => mark('0'));
+    const spring = evolvePeriod('day', noPeriod, at('2025-03-08T23:00:00Z'), () => mark('0'));
     expect([spring.start, spring.nextStart]).toEqual([at('2025-03-08T22:00:00Z'), at('2025-03-09T21:00:00Z')]);
-    const autumn = evolveDay(noDay, at('2025-11-01T22:00:00Z'), () => mark('0'));
+    const autumn = evolvePeriod('day', noPeriod, at('2025-11-01T22:00:00Z'), () => mark('0'));
     expect([autumn.start, autumn.nextStart]).toEqual([at('2025-11-01T21:00:00Z'), at('2025-11-02T22:00:00Z')]);
   });
 
   test('does not begin again with an event of an earlier day', () => {
-    expect(evolveDay(tuesday, at('2026-01-05T12:00:00Z'), () => mark('999'))).toBe(tuesday);
+    expect(evolvePeriod('day', tuesday, at('2026-01-05T12:00:00Z'), () => mark('999'))).toBe(tuesday);
   });
 
   test('has lost what the profit has fallen by, in money and in pips', () => {
-    expect(dayLoss(tuesday, mark('88', '13'))).toEqual(mark('12', '-3'));
+    expect(lossIn(tuesday, mark('88', '13'))).toEqual(mark('12', '-3'));
   });
 
   test('is not charged with what happened before it and is learnt late', () => {
-    const shifted: TradingDay = shiftStart(tuesday, mark('100', '10'), mark('95', '4'));
-    expect(dayLoss(shifted, mark('95', '4'))).toEqual(mark('0'));
+    const shifted = shiftStart(tuesday, mark('100', '10'), mark('95', '4'));
+    expect(lossIn(shifted, mark('95', '4'))).toEqual(mark('0'));
+  });
+});
+
+describe('the trading week', () => {
+  const week = evolvePeriod('week', noPeriod, at('2026-01-06T15:00:00Z'), () => mark('100', '10'));
+
+  test('begins on Sunday at 17:00 New York and lasts to the next one', () => {
+    expect([week.start, week.nextStart]).toEqual([at('2026-01-04T22:00:00Z'), at('2026-01-11T22:00:00Z')]);
+    expect(evolvePeriod('week', week, at('2026-01-11T21:59:59.999Z'), () => mark('999'))).toBe(week);
+    expect(evolvePeriod('week', week, at('2026-01-11T22:00:00Z'), () => mark('90'))).toMatchObject({ start: at('2026-01-11T22:00:00Z'), atStart: mark('90') });
+    expect(evolvePeriod('week', noPeriod, at('2026-01-04T21:59:59Z'), () => mark('0')).start, 'a Sunday before 17:00').toBe(at('2025-12-28T22:00:00Z'));
+  });
+
+  test('is an hour shorter or longer when the clocks change', () => {
+    const spring = evolvePeriod('week', noPeriod, at('2025-03-07T12:00:00Z'), () => mark('0'));
+    expect([spring.start, spring.nextStart]).toEqual([at('2025-03-02T22:00:00Z'), at('2025-03-09T21:00:00Z')]);
+    const autumn = evolvePeriod('week', noPeriod, at('2025-10-31T12:00:00Z'), () => mark('0'));
+    expect([autumn.start, autumn.nextStart]).toEqual([at('2025-10-26T21:00:00Z'), at('2025-11-02T22:00:00Z')]);
   });
 });

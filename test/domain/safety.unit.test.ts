@@ -14,7 +14,7 @@ const inMode = (mode: Mode): Safety => ({ ...initialSafety, mode, disposition: m
 const READY: CommandFacts = { ready: true, notReadyReason: '', hasPosition: false, unacknowledged: new Set() };
 const command = (verb: PlainVerb, change: { readonly operator?: string; readonly reason?: string } = {}): OperatorCommand => ({ verb, operator: 'mara', reason: 'a test', ...change });
 const evolve = (safety: Safety, events: readonly DomainEvent[], at: Instant = AT): Safety => events.reduce((folded, event) => evolveSafety(folded, event, at, LIMITS), safety);
-const filledWith = (slippageShare: string | null): DomainEvent => ({ type: 'OrderFilled', data: { slippageShare } as DataOf<'OrderFilled'> });
+const filledWith = (slippageShare: string | null): DomainEvent => ({ type: 'OrderFilled', data: { slippageShare, pl: '0', financing: '0' } as DataOf<'OrderFilled'> });
 const INTENDED: DomainEvent = { type: 'OrderIntended', data: {} as DataOf<'OrderIntended'> };
 
 describe('an operator command', () => {
@@ -179,6 +179,19 @@ describe('what is counted', () => {
     expect(strikes.slippageStrikes).toBe(2);
     expect(evolve(strikes, [{ type: 'TradingDisarmed', data: { operator: 'm', reason: 'r' } }]).slippageStrikes).toBe(2);
     expect(evolve(strikes, [{ type: 'TradingArmed', data: { operator: 'm', reason: 'r', worstLoss: '1', currency: 'USD' } }]).slippageStrikes).toBe(0);
+  });
+
+  test('is every opening order and every loss in a row, from one word of an operator to the next', () => {
+    const closed = (type: 'OrderFilled' | 'OrderPartiallyFilled' | 'PositionAdjusted', pl: string, financing = '0'): DomainEvent => ({ type, data: { slippageShare: null, pl, financing } }) as DomainEvent;
+    const opening: DomainEvent = { type: 'OrderIntended', data: { leg: 'open' } as DataOf<'OrderIntended'> };
+    const lost = evolve(inMode('ARMED'), [opening, closed('OrderFilled', '0'), closed('OrderFilled', '-1'), opening, closed('OrderPartiallyFilled', '0.1', '-0.2'), closed('PositionAdjusted', '-0.0001'), { type: 'OrderIntended', data: { leg: 'close' } as DataOf<'OrderIntended'> }]);
+    expect([lost.lossesInARow, lost.executions]).toEqual([3, 2]);
+    expect(evolve(lost, [closed('OrderFilled', '0.3', '-0.2')]).lossesInARow).toBe(0);
+    expect(evolve(lost, [closed('OrderFilled', '0')]).lossesInARow).toBe(3);
+    for (const spoken of [{ type: 'TradingArmed', data: { operator: 'm', reason: 'r', worstLoss: '1', currency: 'USD' } }, { type: 'TradingResumed', data: { operator: 'm', reason: 'r' } }] as const) {
+      expect(evolve(lost, [spoken])).toMatchObject({ lossesInARow: 0, executions: 0 });
+    }
+    expect(evolve(lost, [{ type: 'TradingDisarmed', data: { operator: 'm', reason: 'r' } }])).toMatchObject({ lossesInARow: 3, executions: 2 });
   });
 
   test('is nothing for events of other kinds', () => {

@@ -24,13 +24,17 @@ export const LIMITS: SafetyLimits = {
   clockSkewMsMax: 5_000,
   dailyLossMoneyMax: money('20'),
   dailyLossPipsMax: pips('100'),
+  weeklyLossMoneyMax: money('60'),
+  drawdownMoneyMax: money('100'),
   ordersPerHourMax: 40,
   ordersPerDayMax: 200,
   slippageShareMax: ratio('0.1'),
   slippageStrikesMax: 3,
+  lossesInARowMax: 3,
+  executionsMax: 40,
   positionCheckIntervalMs: 30_000,
   dispositions: {
-    lossLimit: 'flatten', overFill: 'flatten', positionLimit: 'flatten', slippage: 'hold', model: 'flatten', data: 'flatten',
+    lossLimit: 'flatten', overFill: 'flatten', positionLimit: 'flatten', slippage: 'hold', losingStreak: 'flatten', executions: 'flatten', model: 'flatten', data: 'flatten',
     foreignTrade: 'hold', authentication: 'hold', unknownSchema: 'hold', protocol: 'hold', rejections: 'hold', discrepancy: 'hold', operator: 'hold',
   },
 };
