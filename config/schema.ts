@@ -157,6 +157,7 @@ const safety = z.strictObject({
   slippageShareMax: decimal({ max: '1' }).default('0.1').describe('Slippage, as a share of the price bound’s distance, above which a fill counts as a strike.'),
   slippageStrikesMax: integer(1, 100).default(3).describe('Strikes since the last arming that halt.'),
   positionCheckIntervalMs: integer(1_000, 600_000).default(30_000).describe('While a position is open its size is compared with the broker’s this often.'),
+  diskFreeBytesMin: integer(0, 999_999_999_999_999).default(1_073_741_824).describe('With less room for the log than this, in bytes, an armed daemon only reduces and nothing is opened.'),
   restart: z
     .strictObject({
       downMsMax: integer(0, 86_400_000).default(300_000).describe('After a longer absence the daemon does not come back armed.'),
@@ -178,6 +179,7 @@ const safety = z.strictObject({
       authentication: disposition().default('hold').describe('The broker refuses the token.'),
       unknownSchema: disposition().default('hold').describe('The broker sent something that this build cannot read.'),
       protocol: disposition().default('hold').describe('The broker calls a request of ours malformed.'),
+      egress: disposition().default('hold').describe('A request left for the broker that no intent in the log stands behind.'),
       rejections: disposition().default('hold').describe('The broker rejected three orders within ten minutes.'),
       discrepancy: disposition().default('hold').describe('The ledger and the broker disagree.'),
       operator: disposition().default('hold').describe('An operator said halt.'),

@@ -7,7 +7,7 @@ import type { Money, Pips, Ratio, Units } from './money.ts';
 import type { Sizing } from './sizing.ts';
 
 /** Causes of a halt that configuration gives a disposition for. */
-export const HALT_CAUSES = ['lossLimit', 'overFill', 'positionLimit', 'slippage', 'losingStreak', 'executions', 'model', 'data', 'foreignTrade', 'authentication', 'unknownSchema', 'protocol', 'rejections', 'discrepancy', 'operator'] as const;
+export const HALT_CAUSES = ['lossLimit', 'overFill', 'positionLimit', 'slippage', 'losingStreak', 'executions', 'model', 'data', 'foreignTrade', 'authentication', 'unknownSchema', 'protocol', 'egress', 'rejections', 'discrepancy', 'operator'] as const;
 export type HaltCause = (typeof HALT_CAUSES)[number];
 
 export interface InstrumentSettings {
@@ -56,6 +56,8 @@ export interface SafetyLimits {
   /** Opening orders that may be meant before an operator must resume. */
   readonly executionsMax: number;
   readonly positionCheckIntervalMs: number;
+  /** With less room for the log nothing is opened. */
+  readonly diskFreeBytesMin: number;
   readonly dispositions: { readonly [Cause in HaltCause]: Disposition };
 }
 

@@ -77,6 +77,10 @@ export type Input = { readonly now: Instant } & (
   | { readonly kind: 'clockDisturbed'; readonly stalledMs: number; readonly steppedMs: number; readonly monotonicMs: number }
   /** The broker's clock minus ours. */
   | { readonly kind: 'clockMeasured'; readonly offsetMs: number }
+  /** A request that could change something left for the broker, and no intent in the log stands behind it. */
+  | { readonly kind: 'unaccounted'; readonly method: string; readonly path: string }
+  /** Room that is left for the log. */
+  | { readonly kind: 'diskMeasured'; readonly freeBytes: number }
   /** A stream sent a line of a type that this build has no name for. */
   | { readonly kind: 'unknownLine'; readonly type: string }
   /** The broker spoke of its newest transaction id. */

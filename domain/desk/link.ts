@@ -81,6 +81,17 @@ export function clockMeasured(draft: Draft, { offsetMs }: Extract<Input, { reado
   draft.tell({ type: 'AlertRaised', data: { code: 'clockSkew', severity, detail: `the broker's clock ${what}: ${offsetMs} ms` } });
 }
 
+/** A log that finds no room ends the daemon with whatever is open: so nothing more is opened while there is still some. */
+export function diskMeasured(draft: Draft, { freeBytes }: Extract<Input, { readonly kind: 'diskMeasured' }>): void {
+  const { diskFreeBytesMin } = draft.state.settings.safety;
+  const isLow = !(freeBytes >= diskFreeBytesMin);
+  if (isLow === (draft.state.live.link.lowDisk !== null)) return;
+  const detail = `${freeBytes} bytes are free for the log, ${diskFreeBytesMin} wanted`;
+  changeLink(draft, { lowDisk: isLow ? detail : null });
+  draft.tell({ type: 'AlertRaised', data: { code: 'diskLow', severity: isLow ? 'critical' : 'info', detail } });
+  if (isLow && draft.state.safety.mode === 'ARMED') draft.tell({ type: 'TradingReducing', data: { cause: `disk: ${detail}` } }, { causedBy: THE_ONE_BEFORE });
+}
+
 /** A read failed or succeeded: maintenance begins with the first 503 and ends with the first answer. */
 export function noteAvailability(draft: Draft, failure: BrokerReadFailure | null, detail: string): void {
   const { unavailable } = draft.state.live.link;

@@ -81,6 +81,8 @@ export interface Live {
     readonly breaker: string | null;
     /** Set from the first 503 of a read until the next answer. */
     readonly unavailable: string | null;
+    /** How little room is left for the log; null when there is enough. */
+    readonly lowDisk: string | null;
     /** The broker's clock minus ours; null before the first measurement, and in lockstep. */
     readonly clockOffsetMs: number | null;
     /** Instruments without a price though the market is open and the stream stands. */
@@ -173,7 +175,7 @@ export function initialDesk(settings: DeskSettings): DeskState {
       haltedInstruments: new Set(),
       unknownLineTypes: new Set(),
       pricingDown: null,
-      link: { breaker: null, unavailable: null, clockOffsetMs: null, staleInstruments: new Set() },
+      link: { breaker: null, unavailable: null, lowDisk: null, clockOffsetMs: null, staleInstruments: new Set() },
       brokerTransactionId: 0,
       ledgerReadPending: false,
       fillRecorded: false,

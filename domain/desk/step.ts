@@ -11,7 +11,7 @@ import { Draft } from './draft.ts';
 import type { Answer, Effect, Emission, Input, Read, RunFacts } from './inputs.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
 import { takeBaseline, takePage } from './ledger-sync.ts';
-import { breakerChanged, clockDisturbed, clockMeasured, noteAvailability, notePricing, pollLedger, unknownLineSeen, watchLedger, watchPrices } from './link.ts';
+import { breakerChanged, clockDisturbed, clockMeasured, diskMeasured, noteAvailability, notePricing, pollLedger, unknownLineSeen, watchLedger, watchPrices } from './link.ts';
 import { swapModel, takeOver, takeVerdict, tellHealth } from './model.ts';
 import { alertOnRestrictions } from './opening.ts';
 import { doubtIntentsAfterCrash, flattenWhatIsDue, recordDispatchDenial, recordExchange } from './orders.ts';
@@ -75,6 +75,10 @@ function take(draft: Draft, input: Input): void {
       return clockDisturbed(draft, input);
     case 'clockMeasured':
       return clockMeasured(draft, input);
+    case 'unaccounted':
+      return draft.halt('egress', `${input.method} ${input.path} left for the broker, and no intent in the log stands behind it`);
+    case 'diskMeasured':
+      return diskMeasured(draft, input);
     case 'unknownLine':
       return unknownLineSeen(draft, input);
     case 'notice':

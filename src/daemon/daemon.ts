@@ -16,6 +16,7 @@ import { startMonitorServer } from '../../adapters/control/monitor.ts';
 import type { ControlCommand } from '../../adapters/control/protocol.ts';
 import { startControlServer } from '../../adapters/control/server.ts';
 import { createOandaBroker } from '../../adapters/oanda/client.ts';
+import { watchDepartures } from '../../adapters/oanda/departures.ts';
 import { openSqliteStore } from '../../adapters/sqlite/store.ts';
 import type { Config } from '../../config/config.ts';
 import { readToken } from '../../config/token.ts';
@@ -29,7 +30,9 @@ import { StoreError } from '../../domain/log.ts';
 import type { CommandResult } from '../../domain/safety.ts';
 import { ALL_PROJECTIONS } from '../../projections/index.ts';
 import { deskSettings } from '../desk-settings.ts';
+import { watchDisk } from './disk.ts';
 import { liveLaneOf, performWith } from './effects.ts';
+import { EgressCheck } from './egress.ts';
 import { FeedKeeper } from './feeds.ts';
 import { Journal } from './journal.ts';
 import { LockstepDriver } from './lockstep.ts';
@@ -149,6 +152,7 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
   };
   const reconnectFeed = (feed: FeedName, detail: string): void => feeds.forEach((keeper) => keeper.reconnect(feed, detail));
   const observe = observeWith(metrics, logger);
+  const egress = new EgressCheck();
   const runtime = new Runtime({
     initial: await recoverDesk(store, settings),
     journal,
@@ -156,6 +160,7 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
     timers: time.timers,
     perform: performWith({ broker, clock: time.clock, seat, connectFeeds, reconnectFeed, reply: (commandId, result) => replies.get(commandId)?.(result) }),
     laneOf: time.lockstep === null ? liveLaneOf : () => 'all',
+    recorded: (told) => egress.recorded(told),
     observed: observe,
   });
   const facts: RunFacts = {
@@ -171,16 +176,21 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
   };
   const stopServers = await startServers(config, runtime, replies, metrics, time, logger);
   const removeSignals = stopOnSignals(runtime);
+  const watches = [watchDepartures(config.broker, (departure) => {
+    if (!egress.accountsFor(departure)) runtime.submit({ kind: 'unaccounted', ...departure });
+  })];
   try {
     runtime.submit({ kind: 'start', run: facts });
     time.keeper?.attach({ submit: (input) => runtime.submit(input), measured: (offsetMs) => journal.measureClockOffset(offsetMs) });
     if (time.lockstep !== null) void time.lockstep.follow(runtime);
+    else watches.push(watchDisk({ directory: config.deployment.dataDirectory, measured: (freeBytes) => runtime.submit({ kind: 'diskMeasured', freeBytes }), failed: (error) => logger.error({ detail: String(error) }, 'the disk cannot be measured') }));
     const { exitCode, reason } = await runtime.ended;
     await runtime.conclude();
     logger[exitCode === EXIT.ok || exitCode === EXIT.stoppedHalted ? 'info' : 'fatal']({ exitCode, reason }, 'daemon stopped');
     return exitCode;
   } finally {
     removeSignals();
+    for (const endWatch of watches) endWatch();
     time.keeper?.close();
     for (const keeper of feeds) keeper.close();
     runtime.close();

@@ -30,6 +30,8 @@ export interface RuntimeOptions {
   readonly perform: (effect: Running, runtime: Runtime) => Promise<void>;
   /** Effects of one lane run one after the other, lanes side by side; lockstep has a single lane. */
   readonly laneOf: (effect: Running) => string;
+  /** Told what has become durable, before anything is done about it. */
+  readonly recorded: (told: readonly Emission[]) => void;
   /** Told after each durable step; for metrics and the log line, never for decisions. */
   readonly observed: (state: DeskState, told: readonly Emission[]) => void;
 }
@@ -108,6 +110,7 @@ export class Runtime {
       if (this.#end !== null) return;
       const { state, emissions, effects } = step(this.#state, input);
       if (emissions.length > 0) await this.#options.journal.append(emissions);
+      this.#options.recorded(emissions);
       this.#state = state;
       // Effects first: an order must not wait for a log line about it.
       for (const effect of effects) this.#start(effect);

@@ -97,7 +97,7 @@ async function importOnce(url: string, directory: string): Promise<Imported> {
       if (state.live.notReady === null) runtime.end(0, 'imported');
     };
     const runtime = new Runtime({
-      initial: initialDesk(settings), journal, clock, timers: new SystemTimers(clock), laneOf: liveLaneOf, observed,
+      initial: initialDesk(settings), journal, clock, timers: new SystemTimers(clock), laneOf: liveLaneOf, recorded: () => undefined, observed,
       perform: performWith({ broker, clock, seat, connectFeeds: () => Promise.resolve(), reconnectFeed: () => undefined, reply: () => undefined }),
     });
     runtime.submit({ kind: 'start', run: RUN });

@@ -85,6 +85,41 @@ describe('the breaker', () => {
   });
 });
 
+describe('a disk that is nearly full', () => {
+  test('has an armed desk reduce and open nothing, and is told at both its ends', () => {
+    const desk = longDesk();
+    desk.give({ kind: 'diskMeasured', freeBytes: 1_000 });
+    expect(desk.mode).toBe('ARMED');
+    desk.give({ kind: 'diskMeasured', freeBytes: 999 });
+    desk.give({ kind: 'diskMeasured', freeBytes: 998 });
+    expect(desk.told('TradingReducing')).toEqual([{ cause: 'disk: 999 bytes are free for the log, 1000 wanted' }]);
+    expect(unsoundness(desk.state, desk.now)).toBe('read only: 999 bytes are free for the log, 1000 wanted');
+    expect(conditionsOf(desk.state)).toEqual([{ condition: 'READ-ONLY', detail: '999 bytes are free for the log, 1000 wanted' }]);
+    decide(desk, 'SELL');
+    desk.send('filled');
+    expect(desk.state.ledger.openTrades.size).toBe(0);
+    desk.give({ kind: 'diskMeasured', freeBytes: 5_000 });
+    expect(alerts(desk).filter((alert) => alert.startsWith('disk'))).toEqual(['diskLow critical', 'diskLow info']);
+    expect(unsoundness(desk.state, desk.now)).toBeNull();
+  });
+
+  test('denies whoever arms nevertheless, and a room that is no number counts as none', () => {
+    const desk = armedDesk();
+    desk.command('disarm');
+    desk.give({ kind: 'diskMeasured', freeBytes: Number.NaN });
+    desk.command('arm');
+    expect(deniedBy(desk)).toBe('sound: read only: NaN bytes are free for the log, 1000 wanted');
+  });
+});
+
+describe('a request that no intent stands behind', () => {
+  test('halts at once', () => {
+    const desk = armedDesk();
+    desk.give({ kind: 'unaccounted', method: 'POST', path: '/accounts/1/orders' });
+    expect(desk.told('TradingHalted')).toMatchObject([{ cause: 'egress', disposition: 'hold', detail: 'POST /accounts/1/orders left for the broker, and no intent in the log stands behind it' }]);
+  });
+});
+
 describe('a broker in maintenance', () => {
   const unavailable = (desk: DeskHarness): void =>
     desk.give({ kind: 'readFailed', read: { what: 'positions' }, failure: 'unavailable', detail: 'GET /openPositions: status 503: no v20 error in the body' });

@@ -33,9 +33,10 @@ export const LIMITS: SafetyLimits = {
   lossesInARowMax: 3,
   executionsMax: 40,
   positionCheckIntervalMs: 30_000,
+  diskFreeBytesMin: 1_000,
   dispositions: {
     lossLimit: 'flatten', overFill: 'flatten', positionLimit: 'flatten', slippage: 'hold', losingStreak: 'flatten', executions: 'flatten', model: 'flatten', data: 'flatten',
-    foreignTrade: 'hold', authentication: 'hold', unknownSchema: 'hold', protocol: 'hold', rejections: 'hold', discrepancy: 'hold', operator: 'hold',
+    foreignTrade: 'hold', authentication: 'hold', unknownSchema: 'hold', protocol: 'hold', egress: 'hold', rejections: 'hold', discrepancy: 'hold', operator: 'hold',
   },
 };
 
