@@ -3,7 +3,7 @@
  * each stream and nothing else, so a log of any length is checked in flat memory.
  */
 import { GENESIS_HASH, hashEvent, headHash } from './log.ts';
-import type { LogVerdict, RecordedEvent, StreamHead, StreamName } from './log.ts';
+import type { LogVerdict, RecordedEvent, StreamHead, StreamName, VerifiedHead } from './log.ts';
 
 export type LogFault = Extract<LogVerdict, { ok: false }>;
 
@@ -49,11 +49,24 @@ function parsedMember(metadataJson: string, member: string): unknown {
   }
 }
 
+/** What a log whose heads were others at a verified point has come to: `null` where they are the same. */
+export function faultAtVerified(verified: VerifiedHead, headsThen: readonly StreamHead[]): LogFault | null {
+  const then = headHash(headsThen);
+  if (then === verified.hash) return null;
+  return { ok: false, stream: '', revision: -1, position: verified.sequence, reason: `at sequence ${verified.sequence} the head ${verified.hash.slice(0, 12)} was verified and is ${then.slice(0, 12)} now: the log was rewritten` };
+}
+
 export class ChainChecker {
-  readonly #heads = new Map<StreamName, StreamHead>();
+  readonly #heads: Map<StreamName, StreamHead>;
   readonly #prevHash = new MemberFinder('prevHash');
   readonly #sequence = new MemberFinder('sequence');
-  #events = 0;
+  #events: number;
+
+  /** @param verified heads up to which the log has been checked before; none for its beginning. */
+  constructor(verified: readonly StreamHead[] = []) {
+    this.#heads = new Map(verified.map((head) => [head.stream, head]));
+    this.#events = verified.reduce((sum, { revision }) => sum + revision + 1, 0);
+  }
 
   /** The fault that this event, the next of the log, reveals; null for none. */
   check(event: RecordedEvent): LogFault | null {

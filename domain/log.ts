@@ -122,6 +122,16 @@ export type LogVerdict =
   | { readonly ok: true; readonly events: number; readonly headHash: string }
   | { readonly ok: false; readonly stream: StreamName; readonly revision: number; readonly position: number; readonly reason: string };
 
+/** A point of the log that one has verified up to: where its last event lay then, and its head hash. */
+export type VerifiedHead = Pick<LogHead, 'sequence' | 'position' | 'hash'>;
+
+export interface VerifyOptions {
+  /** Verifies what came after this alone, and that the log had this very head then. */
+  readonly after?: VerifiedHead;
+  /** Events done, of those that there are to verify. */
+  readonly progress?: (done: number, total: number) => void;
+}
+
 /** A live view of the log: everything after a position, then a caught-up signal, then each new event. */
 export interface LogListener {
   event(event: RecordedEvent): void;
@@ -146,7 +156,7 @@ export interface EventStore {
   subscribe(afterPosition: number, listener: LogListener): { close(): void };
   head(): Promise<LogHead>;
   /** Recomputes every hash and checks chains, revisions and the sequence. */
-  verify(progress?: (done: number, total: number) => void): Promise<LogVerdict>;
+  verify(options?: VerifyOptions): Promise<LogVerdict>;
   close(): Promise<void>;
 }
 

@@ -4,11 +4,11 @@
  */
 import { planAppend } from '../../domain/append.ts';
 import { canonicalJson } from '../../domain/canonical.ts';
-import { ChainChecker } from '../../domain/chain.ts';
+import { ChainChecker, faultAtVerified } from '../../domain/chain.ts';
 import { LogFeed } from '../../domain/feed.ts';
 import { StoreError, headHash, sealEvent } from '../../domain/log.ts';
 import type { Seal } from '../../domain/append.ts';
-import type { AppendOutcome, EventDraft, EventStore, LogHead, LogListener, LogVerdict, RecordedEvent, StreamAppend, StreamHead, StreamName } from '../../domain/log.ts';
+import type { AppendOutcome, EventDraft, EventStore, LogHead, LogListener, LogVerdict, RecordedEvent, StreamAppend, StreamHead, StreamName, VerifyOptions } from '../../domain/log.ts';
 
 export interface MemoryStoreOptions {
   /**
@@ -61,6 +61,9 @@ const sealed: Seal<RecordedEvent> = (draft, stream, revision, prevHash) => ({ po
 const unhashed: Seal<RecordedEvent> = (draft, stream, revision) => new UnhashedEvent(draft, stream, revision);
 
 export const openMemoryStore = (options: MemoryStoreOptions): EventStore => new MemoryStore(options.hashing);
+
+/** Where each stream ends. */
+const headsOf = (events: readonly RecordedEvent[]): readonly StreamHead[] => [...new Map(events.map(({ stream, revision, hash }) => [stream, { stream, revision, hash }])).values()];
 
 class MemoryStore implements EventStore {
   readonly #hashing: MemoryStoreOptions['hashing'];
@@ -127,14 +130,19 @@ class MemoryStore implements EventStore {
     return { sequence: last, position: last, streams, hash: this.#hashing === 'chain' ? headHash(streams) : '' };
   }
 
-  async verify(progress?: (done: number, total: number) => void): Promise<LogVerdict> {
+  async verify({ after: verified, progress }: VerifyOptions = {}): Promise<LogVerdict> {
     this.#checkUsable();
     if (this.#hashing === 'none') throw new StoreError('a log without hashes cannot be verified: open the memory store with hashing "chain"');
-    const checker = new ChainChecker();
-    for (const [index, event] of this.#events.entries()) {
+    const from = verified?.position ?? -1;
+    const headsThen = verified === undefined ? [] : headsOf(this.#events.slice(0, from + 1));
+    const rewritten = verified === undefined ? null : faultAtVerified(verified, headsThen);
+    if (rewritten !== null) return rewritten;
+    const checker = new ChainChecker(headsThen);
+    const unverified = this.#events.slice(from + 1);
+    for (const [index, event] of unverified.entries()) {
       const fault = checker.check(event);
       if (fault !== null) return fault;
-      if ((index + 1) % PROGRESS_EVENTS === 0 || index + 1 === this.#events.length) progress?.(index + 1, this.#events.length);
+      if ((index + 1) % PROGRESS_EVENTS === 0 || index + 1 === unverified.length) progress?.(index + 1, unverified.length);
     }
     return checker.finish(this.#heads());
   }

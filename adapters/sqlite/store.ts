@@ -8,11 +8,11 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { planAppend } from '../../domain/append.ts';
-import { ChainChecker } from '../../domain/chain.ts';
+import { ChainChecker, faultAtVerified } from '../../domain/chain.ts';
 import { LogFeed } from '../../domain/feed.ts';
 import { StoreError, headHash, sealEvent } from '../../domain/log.ts';
 import type { Seal } from '../../domain/append.ts';
-import type { AppendOutcome, EventDraft, EventStore, LogHead, LogListener, LogVerdict, RecordedEvent, StreamAppend, StreamHead, StreamName } from '../../domain/log.ts';
+import type { AppendOutcome, EventDraft, EventStore, LogHead, LogListener, LogVerdict, RecordedEvent, StreamAppend, StreamHead, StreamName, VerifyOptions } from '../../domain/log.ts';
 import type { Projection } from '../../domain/projection.ts';
 import { openForReading, openForWriting, storeError } from './database.ts';
 import { readEvents } from './events.ts';
@@ -238,7 +238,7 @@ class SqliteStore implements EventStore {
   }
 
   /** Reads on a connection and a snapshot of its own, so that appends may go on meanwhile. */
-  async verify(progress?: (done: number, total: number) => void): Promise<LogVerdict> {
+  async verify({ after: verified, progress }: VerifyOptions = {}): Promise<LogVerdict> {
     this.#checkUsable();
     // Read before the snapshot is taken: a running daemon moves both, and the witness must not be the younger.
     const witness = readWitness(this.#directory);
@@ -246,19 +246,23 @@ class SqliteStore implements EventStore {
     try {
       database.exec('BEGIN');
       const reader = readEvents(database);
-      const total = reader.headPosition() + 1;
-      const checker = new ChainChecker();
-      let after = -1;
+      const heads = reader.heads();
+      const headsThen = verified === undefined ? [] : reader.headsAt(verified.position, heads);
+      const rewritten = verified === undefined ? null : faultAtVerified(verified, headsThen);
+      if (rewritten !== null) return rewritten;
+      const checker = new ChainChecker(headsThen);
+      const from = verified?.position ?? -1;
+      const total = reader.headPosition() - from;
+      let after = from;
       for (let page = reader.page(after, VERIFY_PAGE_EVENTS); page.length > 0; page = reader.page(after, VERIFY_PAGE_EVENTS)) {
         for (const event of page) {
           const fault = checker.check(event);
           if (fault !== null) return fault;
         }
         after = page.at(-1)!.position;
-        progress?.(after + 1, total);
+        progress?.(after - from, total);
         await new Promise<void>((resolve) => void setImmediate(resolve));
       }
-      const heads = reader.heads();
       return againstWitness(checker.finish(heads), witness, (sequence) => headHash(reader.headsAt(sequence, heads)));
     } catch (error) {
       throw storeError(error, `verifying the log in ${this.#directory}`);

@@ -166,7 +166,7 @@ export async function verify(options: OutputOptions): Promise<number> {
   try {
     const head = await store.head();
     const bar = progressBar('verify', head.sequence + 1);
-    const verdict = await store.verify((done) => bar.update(done));
+    const verdict = await store.verify({ progress: (done) => bar.update(done) });
     bar.stop();
     if (options.json) sayJson({ version: 1, ...verdict });
     else if (verdict.ok) say(`ok: ${verdict.events} events, head ${verdict.headHash}`);

@@ -4,7 +4,6 @@
  * Order of starting: token → store (lock, chain verified) → model → broker → log folded → control → start. Nothing
  * is sent before the first reconciliation has agreed, and no order before an operator has armed.
  */
-import { mkdirSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { timer } from 'rxjs';
 import { LockstepClock, LockstepTimers } from '../../adapters/clock/lockstep.ts';
@@ -17,7 +16,6 @@ import type { ControlCommand } from '../../adapters/control/protocol.ts';
 import { startControlServer } from '../../adapters/control/server.ts';
 import { createOandaBroker } from '../../adapters/oanda/client.ts';
 import { watchDepartures } from '../../adapters/oanda/departures.ts';
-import { openSqliteStore } from '../../adapters/sqlite/store.ts';
 import type { Config } from '../../config/config.ts';
 import { readToken } from '../../config/token.ts';
 import { BrokerReadError } from '../../domain/broker.ts';
@@ -25,11 +23,9 @@ import type { Broker, FeedName } from '../../domain/broker.ts';
 import type { Clock, Timers } from '../../domain/clock.ts';
 import type { RunFacts } from '../../domain/desk/inputs.ts';
 import type { DeskState } from '../../domain/desk/state.ts';
-import type { EventStore } from '../../domain/log.ts';
-import { StoreError } from '../../domain/log.ts';
 import type { CommandResult } from '../../domain/safety.ts';
-import { ALL_PROJECTIONS } from '../../projections/index.ts';
 import { deskSettings } from '../desk-settings.ts';
+import { CheckpointKeeper } from './checkpoint.ts';
 import { watchDisk } from './disk.ts';
 import { liveLaneOf, performWith } from './effects.ts';
 import { EgressCheck } from './egress.ts';
@@ -38,7 +34,8 @@ import { Journal } from './journal.ts';
 import { LockstepDriver } from './lockstep.ts';
 import { observeWith } from './observers.ts';
 import { loadPolicy, PolicySeat } from './policy.ts';
-import { recoverDesk } from './recovery.ts';
+import type { OpenLog } from './opening.ts';
+import { knownDesk, openLog } from './opening.ts';
 import { EXIT, Runtime } from './runtime.ts';
 import { readinessOf, statusOf } from './status.ts';
 import { Timekeeper } from './timekeeper.ts';
@@ -73,32 +70,12 @@ async function keepTime(config: Config, token: string): Promise<Timekeeping> {
   return { clock, timers, lockstep: new LockstepDriver(link, clock, timers), keeper: null };
 }
 
-/** @throws StoreError where it cannot be made: without it there is no log. */
-function makeDirectory(directory: string): void {
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new StoreError(`${directory} cannot be made: ${error instanceof Error ? error.message : String(error)}; name a data directory that can be written`, { cause: error });
-  }
-}
-
-/** Opens the log and proves it before anything is built on it. */
-async function openLog(config: Config): Promise<EventStore> {
-  makeDirectory(config.deployment.dataDirectory);
-  const store = openSqliteStore({ directory: config.deployment.dataDirectory, projections: ALL_PROJECTIONS, deployment: config.deployment.name });
-  const verdict = await store.verify();
-  if (!verdict.ok) {
-    await store.close();
-    throw new StoreError(`the log is broken at ${verdict.stream}@${verdict.revision}: ${verdict.reason}; nothing was changed, restore a backup and run \`reckoner verify\``);
-  }
-  return store;
-}
-
 /** Runs until stopped, halted for good or broken. @returns the process's exit code. */
 export async function runDaemon(options: DaemonOptions): Promise<number> {
   const { config, logger } = options;
   const token = readToken(config.broker.tokenFile, process.env['CREDENTIALS_DIRECTORY']);
-  const store = await openLog(config);
+  const log = await openLog(options);
+  const { store } = log;
   try {
     const time = await keepTime(config, token);
     const broker = createOandaBroker({
@@ -111,7 +88,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       ...(time.keeper === null ? { streamSilenceMsMax: 0, paced: false } : { onDate: time.keeper.dated }),
     });
     try {
-      return await runOn(options, store, broker, time);
+      return await runOn(options, log, broker, time);
     } finally {
       time.lockstep?.close();
       await broker.close();
@@ -127,7 +104,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   }
 }
 
-async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, time: Timekeeping): Promise<number> {
+async function runOn(options: DaemonOptions, log: OpenLog, broker: Broker, time: Timekeeping): Promise<number> {
+  const { store, checkpoints } = log;
   const { config, configHash, build, logger } = options;
   const loading = await loadPolicy(config.policy);
   const head = await store.head();
@@ -152,16 +130,20 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
   };
   const reconnectFeed = (feed: FeedName, detail: string): void => feeds.forEach((keeper) => keeper.reconnect(feed, detail));
   const observe = observeWith(metrics, logger);
+  const keeper = new CheckpointKeeper({ checkpoints, head: () => journal.head(), failed: (error) => logger.error({ detail: String(error) }, 'the checkpoint cannot be written') });
   const egress = new EgressCheck();
   const runtime = new Runtime({
-    initial: await recoverDesk(store, settings),
+    initial: await knownDesk(log, settings, logger),
     journal,
     clock: time.clock,
     timers: time.timers,
     perform: performWith({ broker, clock: time.clock, seat, connectFeeds, reconnectFeed, reply: (commandId, result) => replies.get(commandId)?.(result) }),
     laneOf: time.lockstep === null ? liveLaneOf : () => 'all',
     recorded: (told) => egress.recorded(told),
-    observed: observe,
+    observed: (state, told) => {
+      observe(state, told);
+      keeper.observed(state, told.length);
+    },
   });
   const facts: RunFacts = {
     build,
@@ -186,6 +168,7 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
     else watches.push(watchDisk({ directory: config.deployment.dataDirectory, measured: (freeBytes) => runtime.submit({ kind: 'diskMeasured', freeBytes }), failed: (error) => logger.error({ detail: String(error) }, 'the disk cannot be measured') }));
     const { exitCode, reason } = await runtime.ended;
     await runtime.conclude();
+    if (exitCode === EXIT.ok || exitCode === EXIT.stoppedHalted) keeper.write(runtime.state);
     logger[exitCode === EXIT.ok || exitCode === EXIT.stoppedHalted ? 'info' : 'fatal']({ exitCode, reason }, 'daemon stopped');
     return exitCode;
   } finally {

@@ -7,8 +7,8 @@ import type { Emission } from '../../domain/desk/inputs.ts';
 import { THE_ONE_BEFORE } from '../../domain/desk/inputs.ts';
 import { CATALOGUE, parseEvent } from '../../domain/events.ts';
 import { derivedId, streamOf } from '../../domain/ids.ts';
-import type { EventDraft, EventStore, LogHead, RecordedEvent, StreamAppend, StreamName } from '../../domain/log.ts';
-import { StoreError } from '../../domain/log.ts';
+import type { EventDraft, EventStore, LogHead, RecordedEvent, StreamAppend, StreamHead, StreamName, VerifiedHead } from '../../domain/log.ts';
+import { headHash, StoreError } from '../../domain/log.ts';
 import { formatInstant } from '../../domain/time.ts';
 
 export interface JournalOptions {
@@ -27,7 +27,10 @@ export interface JournalOptions {
 export class Journal {
   readonly #options: JournalOptions;
   readonly #revisions: Map<StreamName, number>;
+  /** Of what is durable. */
+  readonly #heads: Map<StreamName, StreamHead>;
   #sequence: number;
+  #position: number;
   #epoch = 0;
   #runId = 'none';
   #clockOffsetMs = 0;
@@ -36,8 +39,16 @@ export class Journal {
   constructor(options: JournalOptions) {
     this.#options = options;
     this.#sequence = options.head.sequence;
+    this.#position = options.head.position;
     this.#modelHash = options.modelHash;
+    this.#heads = new Map(options.head.streams.map((head) => [head.stream, head]));
     this.#revisions = new Map(options.head.streams.map((stream) => [stream.stream, stream.revision]));
+  }
+
+  /** Where the log ends, as far as it is durable. */
+  head(): VerifiedHead {
+    const heads = [...this.#heads.values()];
+    return { sequence: heads.reduce((sum, { revision }) => sum + revision + 1, -1), position: this.#position, hash: headHash(heads) };
   }
 
   /** The broker's clock minus ours, as measured last. */
@@ -66,6 +77,8 @@ export class Journal {
     if (outcome.kind === 'conflict') {
       throw new StoreError(`stream ${outcome.stream} is at revision ${outcome.actualRevision}, not ${outcome.expectedRevision}: another writer is at work on this log`);
     }
+    for (const { stream, revision, hash } of outcome.events) this.#heads.set(stream, { stream, revision, hash });
+    this.#position = outcome.events.at(-1)?.position ?? this.#position;
     return outcome.events;
   }
 

@@ -20,9 +20,9 @@ function readRecorded(recorded: RecordedEvent): ProjectedEvent {
   };
 }
 
-/** Every event of the log in order, a page at a time. */
-export async function* eventsOf(store: EventStore): AsyncGenerator<ProjectedEvent> {
-  for (let after = -1; ; ) {
+/** Every event of the log behind a position in order, a page at a time. */
+export async function* eventsOf(store: EventStore, afterPosition = -1): AsyncGenerator<ProjectedEvent> {
+  for (let after = afterPosition; ; ) {
     const page = await store.readAll(after, PAGE_EVENTS);
     if (page.length === 0) return;
     for (const recorded of page) yield readRecorded(recorded);
@@ -30,9 +30,9 @@ export async function* eventsOf(store: EventStore): AsyncGenerator<ProjectedEven
   }
 }
 
-/** The desk as the log leaves it. */
-export async function recoverDesk(store: EventStore, settings: DeskSettings): Promise<DeskState> {
-  let state = initialDesk(settings);
-  for await (const { event, metadata } of eventsOf(store)) state = evolveDesk(state, event, parseInstant(metadata.occurredAt, 'occurredAt'));
+/** The desk as the log leaves it, @param known the desk as it was left at a position; null for the log's beginning. */
+export async function recoverDesk(store: EventStore, settings: DeskSettings, known: { readonly position: number; readonly state: DeskState } | null): Promise<DeskState> {
+  let state = known?.state ?? initialDesk(settings);
+  for await (const { event, metadata } of eventsOf(store, known?.position)) state = evolveDesk(state, event, parseInstant(metadata.occurredAt, 'occurredAt'));
   return state;
 }

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { databaseFile } from '../../adapters/sqlite/database.ts';
 import { openSqliteStore } from '../../adapters/sqlite/store.ts';
+import { CATALOGUE } from '../../domain/events.ts';
 import type { DomainEvent } from '../../domain/events.ts';
 import type { EventDraft, EventStore, RecordedEvent } from '../../domain/log.ts';
 import { ALL_PROJECTIONS } from '../../projections/index.ts';
@@ -98,7 +99,7 @@ function draftOf(event: DomainEvent, sequence: number): EventDraft {
   return {
     id: idOf(sequence),
     type: event.type,
-    schemaVersion: 1,
+    schemaVersion: CATALOGUE[event.type].version,
     data: event.data,
     metadata: {
       sequence, correlationId: RUN_ID, causationId: null, occurredAt: at, recordedAt: at, monotonicNs: String(sequence * 1_000), clockOffsetMs: 3, actor: 'market', runId: RUN_ID, epoch: 1,
@@ -152,12 +153,12 @@ async function benchAppend(directory: string): Promise<BenchRow> {
   return { what: 'durable append of one event, read models included, median', bar: '≤ 1.5 × write + fdatasync of the same bytes', measured: `${(ours * 1e3).toFixed(0)} µs against ${(least * 1e3).toFixed(0)} µs`, ratio, limit: 1.5, ok: ratio <= 1.5 };
 }
 
-async function writeLog(directory: string): Promise<void> {
-  const store = openSqliteStore({ directory, projections: [] });
+/** Writes the usual minutes of a daemon, a thousand events at a time. */
+export async function writeLog(store: EventStore, eventsCount: number): Promise<void> {
   const revisions = new Map<string, number>();
   let sequence = 0;
   const source = story();
-  while (sequence < LOG_EVENTS) {
+  while (sequence < eventsCount) {
     const batch = Array.from({ length: APPEND_BATCH }, () => source.next().value as Story).map(({ stream, event }) => {
       const expectedRevision = revisions.get(stream) ?? -1;
       revisions.set(stream, expectedRevision + 1);
@@ -167,7 +168,6 @@ async function writeLog(directory: string): Promise<void> {
     });
     await store.append(batch);
   }
-  await store.close();
 }
 
 /** Reads the log's columns in pages, the way any reader of it must. */
@@ -234,7 +234,9 @@ export async function benchRows(): Promise<BenchRow[]> {
   const directory = mkdtempSync(join(tmpdir(), 'reckoner-bench-'));
   try {
     const append = await benchAppend(join(directory, 'append'));
-    await writeLog(join(directory, 'log'));
+    const store = openSqliteStore({ directory: join(directory, 'log'), projections: [] });
+    await writeLog(store, LOG_EVENTS);
+    await store.close();
     return [append, await benchReplay(join(directory, 'log')), await benchVerify(join(directory, 'log'))];
   } finally {
     rmSync(directory, { recursive: true });

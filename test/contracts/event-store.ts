@@ -389,9 +389,27 @@ function proving(fresh: Fresh): void {
     const { store } = await fresh();
     appended(await store.append(one('bars-a', -1, draftsOf(0, 2_100))));
     const progress: number[] = [];
-    const verdict = await store.verify((done, total) => progress.push(done / total));
+    const verdict = await store.verify({ progress: (done, total) => progress.push(done / total) });
     expect(verdict).toEqual({ ok: true, events: 2_100, headHash: (await store.head()).hash });
     expect(progress.at(-1)).toBe(1);
     expect(progress.length).toBeGreaterThan(1);
+  });
+
+  test('behind a verified head only what came since is verified, and the log must have had that very head', async () => {
+    const { store } = await fresh();
+    appended(await store.append(one('bars-a', -1, draftsOf(0, 5))));
+    appended(await store.append(one('bars-b', -1, draftsOf(5, 2))));
+    const then = await store.head();
+    const none: number[] = [];
+    expect(await store.verify({ after: then, progress: (done) => none.push(done) })).toEqual({ ok: true, events: 7, headHash: then.hash });
+    expect(none.filter((done) => done > 0)).toEqual([]);
+    appended(await store.append(one('bars-b', 1, draftsOf(7, 1))));
+    appended(await store.append(one('bars-c', -1, draftsOf(8, 2))));
+    const progress: string[] = [];
+    expect(await store.verify({ after: then, progress: (done, total) => progress.push(`${done} of ${total}`) })).toEqual({ ok: true, events: 10, headHash: (await store.head()).hash });
+    expect(progress.at(-1)).toBe('3 of 3');
+    const other = { ...then, hash: GENESIS_HASH };
+    expect(await store.verify({ after: other })).toMatchObject({ ok: false, position: 6, reason: expect.stringContaining('the log was rewritten') as string });
+    expect(await store.verify({ after: { ...then, sequence: 99, position: 99 } }), 'behind its end').toMatchObject({ ok: false });
   });
 }

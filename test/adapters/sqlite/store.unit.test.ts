@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openSqliteStore } from '../../../adapters/sqlite/store.ts';
-import { StoreError } from '../../../domain/log.ts';
+import { headHash, StoreError } from '../../../domain/log.ts';
 import type { EventStore } from '../../../domain/log.ts';
 import { Collector, draftsOf } from '../../contracts/event-store.ts';
 
@@ -64,6 +64,18 @@ describe('verify finds what was done to the log and names the first bad event', 
     const verdict = await store.verify();
     expect(verdict).toMatchObject({ ok: false, stream, revision });
     if (!verdict.ok) expect(verdict.reason).toMatch(reason);
+  });
+
+  test('behind a verified head is found, and what lies before it is not looked at again', async () => {
+    const store = await filled();
+    const after = { ...(await store.head()), sequence: 5, position: 5 };
+    const verified = { ...after, hash: headHash([...new Map((await store.readAll(-1, 6)).map((event) => [event.stream, event])).values()]) };
+    expect(await store.verify({ after: verified })).toMatchObject({ ok: true, events: 12 });
+    alter(`UPDATE events SET data = replace(data, '1.', '2.') WHERE position = 1`);
+    expect(await store.verify({ after: verified })).toMatchObject({ ok: true });
+    expect(await store.verify()).toMatchObject({ ok: false, position: 1 });
+    alter(`UPDATE events SET data = replace(data, '1.', '2.') WHERE position = 9`);
+    expect(await store.verify({ after: verified })).toMatchObject({ ok: false, position: 9, reason: expect.stringContaining('was edited') as string });
   });
 
   test('a tail that was cut together with its heads is found through the witness', async () => {
