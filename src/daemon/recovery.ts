@@ -11,7 +11,7 @@ import type { ProjectedEvent } from '../../domain/projection.ts';
 const PAGE_EVENTS = 2_000;
 
 /** An event as stored, read and checked. @throws EventFormatError naming stream and revision. */
-function readRecorded(recorded: RecordedEvent): ProjectedEvent {
+export function readRecorded(recorded: RecordedEvent): ProjectedEvent {
   const where = `${recorded.stream}@${recorded.revision}`;
   return {
     recorded,
@@ -20,14 +20,22 @@ function readRecorded(recorded: RecordedEvent): ProjectedEvent {
   };
 }
 
-/** Every event of the log in order, a page at a time. */
-export async function* eventsOf(store: EventStore): AsyncGenerator<ProjectedEvent> {
+/** As much of a store as reading it takes. */
+export type LogReader = Pick<EventStore, 'head' | 'readAll'>;
+
+/** Every row of the log in order, a page at a time. */
+export async function* rowsOf(store: LogReader): AsyncGenerator<RecordedEvent> {
   for (let after = -1; ; ) {
     const page = await store.readAll(after, PAGE_EVENTS);
     if (page.length === 0) return;
-    for (const recorded of page) yield readRecorded(recorded);
+    yield* page;
     after = page.at(-1)!.position;
   }
+}
+
+/** Every event of the log in order. */
+export async function* eventsOf(store: LogReader): AsyncGenerator<ProjectedEvent> {
+  for await (const recorded of rowsOf(store)) yield readRecorded(recorded);
 }
 
 /** The desk as the log leaves it. */
