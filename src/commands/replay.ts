@@ -4,10 +4,10 @@ import { openReadModels } from '../../adapters/sqlite/read-models.ts';
 import { ALL_PROJECTIONS } from '../../projections/index.ts';
 import { stateHash } from '../../projections/state-hash.ts';
 import { HEADS_TOLERANCE } from '../replay/heads.ts';
-import { manifestBytes } from '../replay/models.ts';
+import { manifestIn } from '../replay/models.ts';
 import { runReplay } from '../replay/run.ts';
 import type { DecisionsReport, Findings, Mismatch, NetworksReport } from '../replay/tally.ts';
-import { listed, load, say, sayJson, UsageError } from './common.ts';
+import { listed, load, say, sayJson, UsageError, warn } from './common.ts';
 import type { OutputOptions } from './inspect.ts';
 import { readOnlyStore } from './inspect.ts';
 import { wholeOption } from './options.ts';
@@ -67,16 +67,16 @@ async function replayReadModels(options: ReplayOptions): Promise<number> {
 async function replayDecisions(options: ReplayOptions): Promise<number> {
   const { config, hash } = load(options);
   const until = untilOf(options);
-  const modelDirectories = (options.model ?? []).map((directory) => resolve(directory));
-  for (const directory of modelDirectories) {
-    if (await manifestBytes(directory) === null) throw new UsageError(`--model ${directory}: no model.json can be read there`);
-  }
+  const modelHashes = await namedModels(options.model ?? []);
   const store = readOnlyStore(config);
   try {
     const { sequence } = await store.head();
     const last = Math.min(until ?? sequence, sequence);
     const bar = progressBar('decisions', last + 1);
-    const report = await runReplay({ log: store, config, configHash: hash, last, modelDirectories, progress: (done) => bar.update(done) }).finally(() => bar.stop());
+    const report = await runReplay({ log: store, config, configHash: hash, last, modelDirectories: [...modelHashes.keys()], progress: (done) => bar.update(done) }).finally(() => bar.stop());
+    for (const [directory, modelHash] of modelHashes) {
+      if (report.networks.every((networks) => networks.modelHash !== modelHash)) warn(`--model ${directory}: no decision was made by this model`);
+    }
     if (options.json) sayJson(report);
     else sayDecisions(report);
     return report.equal ? 0 : 1;
@@ -85,18 +85,30 @@ async function replayDecisions(options: ReplayOptions): Promise<number> {
   }
 }
 
+/** The hash of each model that the command line names, by its directory. @throws UsageError */
+async function namedModels(named: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const hashes = new Map<string, string>();
+  for (const directory of named.map((name) => resolve(name))) {
+    const manifest = await manifestIn(directory);
+    if (manifest === null) throw new UsageError(`--model ${directory}: no model.json can be read there`);
+    hashes.set(directory, manifest.modelHash);
+  }
+  return hashes;
+}
+
 function sayDecisions(report: DecisionsReport): void {
   const { events, decisions, byPolicy, skipped, otherConfiguration, observations, features, searches, baselines, networks, chainFault, different, first, equal } = report;
   say(`events        ${events}, ${chainFault === null ? 'their hash chain is whole' : `CHAIN BROKEN at ${chainFault.stream}@${chainFault.revision} (event ${chainFault.position}): ${chainFault.reason}`}`);
   say(`decisions     ${decisions}: ${listed(byPolicy)}`);
   say(`skipped       ${listed(skipped)}`);
-  if (otherConfiguration > 0) say(`configuration ${otherConfiguration} decisions were made under another one than this: their search settings are taken from the record`);
+  if (otherConfiguration > 0) say(`configuration ${otherConfiguration} decisions were made under another one than this: searches take their settings from the record, windows their rules from this one`);
   say(`observations  ${findings(observations)}`);
   say(`features      ${findings(features)}`);
   if (count(searches) > 0) say(`searches      ${findings(searches)}`);
   if (count(baselines) > 0) say(`baselines     ${findings(baselines)}`);
   for (const each of networks) say(`networks      ${each.modelLabel} ${each.modelHash.slice(0, 12)}: ${networksVerdict(each)}`);
-  say(equal ? 'equal' : different === 0 ? 'DIFFERENT: the chain is broken' : `DIFFERENT: ${different} of ${decisions} decisions, the first at ${placeOf(first)}`);
+  const isWhole = [observations, features, searches, baselines].every(({ none }) => none === 0) && networks.every(({ verdict }) => verdict !== 'notAtHand');
+  say(equal ? `equal${isWhole ? '' : ', as far as they could be made again'}` : different === 0 ? 'DIFFERENT: the chain is broken' : `DIFFERENT: ${different} of ${decisions} decisions, the first at ${placeOf(first)}`);
 }
 
 const count = ({ equal, different, none }: Findings): number => equal + different + none;

@@ -1,14 +1,14 @@
 /** Who made a recorded decision, put together again: from the configuration where it is the recorded one, else from the record. */
+import type { LoadedModel } from '../../adapters/onnx/loader.ts';
 import type { Config } from '../../config/config.ts';
-import type { DataOf } from '../../domain/events.ts';
 import type { Live } from '../../domain/desk/state.ts';
+import type { DataOf } from '../../domain/events.ts';
 import type { Evaluator, Policy, SearchSettings } from '../../domain/policy.ts';
 import { searchRecordOf } from '../../domain/search-record.ts';
 import { createFeatureSet, FEATURE_SET_IDS } from '../../models/features/catalogue.ts';
 import type { FeatureSet } from '../../models/features/feature-set.ts';
 import { createMuZeroPolicy } from '../../models/muzero.ts';
 import { baselineOfLabel, createPolicy } from '../../models/registry.ts';
-import type { LoadedModel } from '../../adapters/onnx/loader.ts';
 
 type Decision = DataOf<'DecisionMade'>;
 
@@ -74,11 +74,13 @@ export class Deciders {
   #setupOf({ search, draw }: Decision, configHash: string, model: LoadedModel | null): SearchSetup | null {
     const recorded = search === null ? null : (searchRecordOf(search)?.settings ?? null);
     const shape = model ?? recorded;
-    if (configHash === this.#configHash && this.#config.kind === 'muzero' && shape !== null) {
+    if (shape === null) return null;
+    const { kind, chanceCodes } = shape;
+    if (configHash === this.#configHash && this.#config.kind === 'muzero') {
       const { simulations, discount, minConfidence, temperature, selection, seed } = this.#config;
-      return { settings: { kind: shape.kind, chanceCodes: shape.chanceCodes, simulations, discount, minConfidence, temperature, selection }, seed };
+      return { settings: { kind, chanceCodes, simulations, discount, minConfidence, temperature, selection }, seed };
     }
-    return recorded === null ? null : { settings: { ...recorded, kind: shape!.kind, chanceCodes: shape!.chanceCodes }, seed: draw?.seed ?? 0 };
+    return recorded === null ? null : { settings: { ...recorded, kind, chanceCodes }, seed: draw?.seed ?? 0 };
   }
 
   #features(id: string): FeatureSet | null {

@@ -10,7 +10,7 @@ export interface Difference {
 const TEXT_MAX = 80;
 
 /** A value in a line of text: long ones cut, what is absent said so. */
-export function shown(value: unknown): string {
+function shown(value: unknown): string {
   const text = typeof value === 'string' ? value : value === undefined ? 'nothing' : JSON.stringify(value);
   return text.length <= TEXT_MAX ? text : `${text.slice(0, TEXT_MAX)}… (${text.length} characters)`;
 }

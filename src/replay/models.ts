@@ -16,10 +16,16 @@ export interface ModelsAtHand {
   close(): Promise<void>;
 }
 
-/** The bytes of a directory's manifest; null where none can be read, which is a model that is not at hand. */
-export async function manifestBytes(directory: string): Promise<Uint8Array | null> {
+interface ManifestAtHand {
+  readonly bytes: Uint8Array;
+  readonly modelHash: string;
+}
+
+/** A directory's manifest; null where none can be read, which is a model that is not at hand. */
+export async function manifestIn(directory: string): Promise<ManifestAtHand | null> {
   try {
-    return await readFile(join(directory, 'model.json'));
+    const bytes = await readFile(join(directory, 'model.json'));
+    return { bytes, modelHash: createHash('sha256').update(bytes).digest('hex') };
   } catch (error) {
     if (error instanceof Error && 'code' in error) return null;
     throw error;
@@ -31,9 +37,9 @@ export async function findModels(wanted: ReadonlySet<string>, directories: reado
   const loaded = new Map<string, LoadedModel>();
   const refused = new Map<string, string>();
   for (const directory of new Set(directories)) {
-    const bytes = await manifestBytes(directory);
-    if (bytes === null) continue;
-    const modelHash = createHash('sha256').update(bytes).digest('hex');
+    const manifest = await manifestIn(directory);
+    if (manifest === null) continue;
+    const { bytes, modelHash } = manifest;
     if (!wanted.has(modelHash) || loaded.has(modelHash)) continue;
     const model = await loadFrom(directory, bytes);
     if (typeof model === 'string') refused.set(modelHash, `${directory}: ${model}`);
