@@ -48,7 +48,7 @@ interface Again {
 const NOTHING: Again = { inputHash: null, choice: null, heads: null, failure: null };
 
 /**
- * @param asked the desk's state when the policy was asked.
+ * @param consultation what the policy was asked then.
  * @param told the desk's state when its answer was told.
  */
 export async function recompute(recorded: Decision, schemaVersion: number, decider: Decider, consultation: Consultation, told: DeskState): Promise<Recomputation> {
