@@ -72,7 +72,7 @@ async function replayDecisions(options: ReplayOptions): Promise<number> {
   try {
     const { sequence } = await store.head();
     const last = Math.min(until ?? sequence, sequence);
-    const bar = progressBar('decisions', last + 1);
+    const bar = progressBar('replay', last + 1);
     const report = await runReplay({ log: store, config, configHash: hash, last, modelDirectories: [...modelHashes.keys()], progress: (done) => bar.update(done) }).finally(() => bar.stop());
     for (const [directory, modelHash] of modelHashes) {
       if (report.networks.every((networks) => networks.modelHash !== modelHash)) warn(`--model ${directory}: no decision was made by this model`);
