@@ -44,6 +44,13 @@ module.exports = {
       from: { path: '^(domain|models|projections)/', pathNot: '^models/reference/[^/]+\\.ts$' },
       to: { dependencyTypesNot: ['local'], pathNot: `(${PURE_LIBRARIES}|^(node:)?crypto$)` },
     },
+    {
+      name: 'replay-only-reads',
+      severity: 'error',
+      comment: 'a replay of decisions is handed a log to read and runs networks: no broker and no store is in its reach, through others either',
+      from: { path: '^src/replay/' },
+      to: { path: '^adapters/(?!onnx/)', reachable: true },
+    },
     { name: 'no-circles', severity: 'error', comment: 'a circle has no first reader', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
     { name: 'resolvable', severity: 'error', comment: 'every import leads somewhere', from: {}, to: { couldNotResolve: true } },
   ],

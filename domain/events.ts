@@ -342,7 +342,7 @@ export const CATALOGUE = {
   /** Every operator command, obeyed or refused. */
   ControlAccess: define('safety', 1, z.strictObject({ operator: text, verb: text, outcome: text })),
 
-  DaemonStarted: define('daemon', 1, z.strictObject({
+  DaemonStarted: define('daemon', 2, z.strictObject({
     epoch: count,
     previousRun: z.enum(['none', 'clean', 'crashed']),
     downMs: count,
@@ -353,6 +353,15 @@ export const CATALOGUE = {
     modelLabel: z.string(),
     accountId: z.string(),
     environment: z.string(),
+    /** What is traded, as the broker described it at this start. Null where version 1 was recorded. */
+    instruments: z.array(z.strictObject({
+      name: instrument,
+      pipLocation: integer,
+      displayPrecision: count,
+      tradeUnitsPrecision: count,
+      minimumTradeSize: decimal,
+      marginRate: decimal,
+    })).nullable(),
   })),
   /** The account's ledger carries a higher epoch from before this run: ours is raised above it. */
   EpochRaised: define('daemon', 1, z.strictObject({ epoch: count, transactionId })),
@@ -412,6 +421,7 @@ const UPCASTERS: { readonly [typeAtVersion: string]: Upcaster | undefined } = {
     const { search: found, ...rest } = decisionMade1.parse(data);
     return { ...rest, modelHash: null, search: found === null ? null : { ...found, settings: null, improvedPolicy: null, noise: null } };
   },
+  'DaemonStarted@1': withFields({ instruments: null }),
   // There was one kind of comparison, it did nothing, and every difference halted.
   'ReconciliationCompleted@1': withFields({ scope: 'full', done: [], unrealisedPl: null }),
   'DiscrepancyDetected@1': withFields({ rule: 'halt', transactionIds: [] }),

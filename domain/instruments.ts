@@ -1,5 +1,6 @@
+import type { DataOf } from './events.ts';
 import type { Ratio, Units } from './money.ts';
-import { ratio, units } from './money.ts';
+import { format, ratio, units } from './money.ts';
 
 declare const instrumentBrand: unique symbol;
 /** The broker's name of an instrument: EUR_USD, and on a human's account also DE30_EUR or XAU_USD. */
@@ -49,3 +50,13 @@ export function usualInstrument(text: string): Instrument {
     marginRate: ratio('0.02'),
   };
 }
+
+type InstrumentData = NonNullable<DataOf<'DaemonStarted'>['instruments']>[number];
+
+/** What the broker said of an instrument, as a start records it. */
+export function instrumentData({ name, pipLocation, displayPrecision, tradeUnitsPrecision, minimumTradeSize, marginRate }: Instrument): InstrumentData {
+  return { name, pipLocation, displayPrecision, tradeUnitsPrecision, minimumTradeSize: format(minimumTradeSize), marginRate: format(marginRate) };
+}
+
+export const instrumentOf = (data: InstrumentData): Instrument =>
+  ({ ...usualInstrument(data.name), ...data, name: instrumentName(data.name), minimumTradeSize: units(data.minimumTradeSize), marginRate: ratio(data.marginRate) });

@@ -71,6 +71,10 @@ function chanceOf({ settings, seed }: MuZeroOptions, counter: number): Chance {
 /** A Gumbel(0, 1) number from a draw, by inverting its distribution in the middle of the draw's stretch. */
 const gumbelOf = (value: number): number => -Math.log(-Math.log((value + 0.5) / DRAW_RANGE));
 
+/** Hex SHA-256 of the bytes that the networks read. */
+export const inputHashOf = (features: Float32Array): string =>
+  createHash('sha256').update(new Uint8Array(features.buffer, features.byteOffset, features.byteLength)).digest('hex');
+
 class SearchDeliberation implements Deliberation {
   readonly #settings: SearchSettings;
   readonly #observation: Observation;
@@ -114,13 +118,12 @@ class SearchDeliberation implements Deliberation {
 
   #propose({ gumbel, ...result }: SearchResult): DeliberationStep {
     const settings = this.#settings;
-    const features = this.#features;
     const { draw, noise } = this.#chance;
     return {
       kind: 'proposal',
       proposal: {
         ...chooseWith(settings, { ...result, gumbel }, this.#observation.mask, draw),
-        inputHash: createHash('sha256').update(new Uint8Array(features.buffer, features.byteOffset, features.byteLength)).digest('hex'),
+        inputHash: inputHashOf(this.#features),
         search: { settings, ...result, improvedPolicy: gumbel?.improvedPolicy ?? null, noise, headsBase64: packHeads(this.#expansions) },
         draw,
       },

@@ -34,6 +34,20 @@ export class PolicyError extends Error {
   override readonly name = 'PolicyError';
 }
 
+/** The label of a baseline that has parameters and spells them all out. */
+const SMA_CROSS = /^sma-cross ([1-9]\d{0,4})\/([1-9]\d{0,4})$/;
+
+/**
+ * The baseline of a label, where that says all there is to know of it: the hash tells. Null for others, and for
+ * every policy that runs a model.
+ */
+export function baselineOfLabel(label: string, modelHash: string): Policy | null {
+  const [, fast, slow] = SMA_CROSS.exec(label) ?? [];
+  if (label !== 'hold' && !(Number(fast) < Number(slow))) return null;
+  const policy = createBaseline(label === 'hold' ? { kind: 'hold' } : { kind: 'sma-cross', fastBars: Number(fast), slowBars: Number(slow) });
+  return policy.modelHash === modelHash ? policy : null;
+}
+
 /**
  * @throws PolicyError when a search has no model or a baseline has one, FeatureSetError for an
  * unknown feature set; the policies' own errors for parameters out of range.

@@ -17,12 +17,14 @@ import { demo } from './commands/demo.ts';
 import type { DemoOptions } from './commands/demo.ts';
 import { writeFeatures } from './commands/features.ts';
 import type { FeaturesCommand } from './commands/features.ts';
-import { query, replay, status, verify } from './commands/inspect.ts';
+import { query, status, verify } from './commands/inspect.ts';
 import type { OutputOptions, QueryOptions } from './commands/inspect.ts';
 import { benchModel, inspectModel, swapModel, verifyModel } from './commands/model.ts';
 import type { BenchOptions, ModelOptions, SwapOptions, VerifyOptions } from './commands/model.ts';
 import { operate } from './commands/operate.ts';
 import type { OperatorOptions } from './commands/operate.ts';
+import { replay } from './commands/replay.ts';
+import type { ReplayOptions } from './commands/replay.ts';
 import { run } from './commands/run.ts';
 import { EXIT } from './daemon/runtime.ts';
 
@@ -118,8 +120,10 @@ program.command('query [read-model]').summary('read the log’s read models, or 
   .option('--csv', 'comma-separated', false).option('--sql <select>', 'one SELECT over the log and its read models').option('--limit <n>', 'rows at most', '1000')
   .action((name: string | undefined, options: QueryOptions) => act(() => query(name, options))());
 
-program.command('replay').summary('rebuild the read models from the log and compare').addOption(configOption()).addOption(jsonOption())
-  .action((options: OutputOptions) => act(() => replay(options))());
+program.command('replay').summary('rebuild the read models, or make every decision again, from the log alone, and compare').addOption(configOption()).addOption(jsonOption())
+  .option('--decisions', 'make every decision again: features from the logged bars, the search from its recorded heads, and the networks where their model is at hand', false)
+  .option('--until <event>', 'sequence of the last event to replay').option('--model <dir>', 'with --decisions: where a model lies that is neither configured nor bundled; may be repeated', repeated)
+  .action((options: ReplayOptions) => act(() => replay(options))());
 
 program.command('verify').summary('recompute the log’s hash chains').addOption(configOption()).addOption(jsonOption())
   .action((options: OutputOptions) => act(() => verify(options))());

@@ -8,7 +8,7 @@ import { decisionIdOf } from '../ids.ts';
 import type { InstrumentName } from '../instruments.ts';
 import { barEnd, recordBar } from '../market.ts';
 import { format } from '../money.ts';
-import type { ActionMask, PositionView } from '../policy.ts';
+import type { ActionMask, PositionView, Proposal } from '../policy.ts';
 import { ACTIONS } from '../policy.ts';
 import { searchData } from '../search-record.ts';
 import type { Instant } from '../time.ts';
@@ -19,7 +19,7 @@ import { factId } from './draft.ts';
 import type { Consultation, PolicyOutcome } from './inputs.ts';
 import { lossesNow } from './marks.ts';
 import { actOn, DECISION_AGE_MS_MAX } from './orders.ts';
-import type { Book, DeskState } from './state.ts';
+import type { Book, DeskState, Live } from './state.ts';
 import { bookOf, ourOpenTrade } from './state.ts';
 
 /** Bars asked for at a start: the window, and room for what closed while they were read. */
@@ -165,33 +165,41 @@ function consult(draft: Draft, instrument: InstrumentName, barStart: Instant, de
   const book = bookOf(state, instrument);
   if (state.live.notReady !== null) return skip(draft, instrument, barStart, decisionId, 'notReady', state.live.notReady);
   if (state.safety.mode === 'HALTED') return skip(draft, instrument, barStart, decisionId, 'halted', state.safety.cause);
-  const { midCloses, barStarts } = book.market;
+  const { midCloses } = book.market;
   if (midCloses.length < state.settings.windowBars) return skip(draft, instrument, barStart, decisionId, 'windowIncomplete', `${midCloses.length} of ${state.settings.windowBars} closes`);
-  const { view, shadow } = positionSeen(draft, book);
-  draft.ask({
-    kind: 'consult',
-    consultation: {
-      instrument,
-      barStart,
-      decisionId,
-      transactionId: state.ledger.lastTransactionId,
-      shadow,
-      observation: { at: barEnd(barStart), midCloses, barStarts, position: view, mask: legalActions(draft, book, view), decisionIndex: book.trading.decisions },
-    },
-  });
+  draft.ask({ kind: 'consult', consultation: consultationOn(state, instrument, barStart) });
+}
+
+/**
+ * What the policy is asked about a bar. It follows from the log alone, so that a replay asks the same.
+ *
+ * @param state as the bar's own event left it.
+ */
+export function consultationOn(state: DeskState, instrument: InstrumentName, barStart: Instant): Consultation {
+  const book = bookOf(state, instrument);
+  const { midCloses, barStarts } = book.market;
+  const { view, shadow } = positionSeen(state, book);
+  return {
+    instrument,
+    barStart,
+    decisionId: decisionIdOf(state.settings.accountId, instrument, barStart),
+    transactionId: state.ledger.lastTransactionId,
+    shadow,
+    observation: { at: barEnd(barStart), midCloses, barStarts, position: view, mask: legalActions(state, book, view), decisionIndex: book.trading.decisions },
+  };
 }
 
 /** The position that the policy is shown: ours by the ledger; while OBSERVING and flat, the shadow's. */
-function positionSeen(draft: Draft, book: Book): { readonly view: PositionView; readonly shadow: boolean } {
-  if (ourOpenTrade(draft.state, book) !== null) return { view: viewOf(book.excursion?.fared ?? null), shadow: false };
-  if (draft.state.safety.mode === 'OBSERVING') return { view: viewOf(book.shadow.position), shadow: true };
+function positionSeen(state: DeskState, book: Book): { readonly view: PositionView; readonly shadow: boolean } {
+  if (ourOpenTrade(state, book) !== null) return { view: viewOf(book.excursion?.fared ?? null), shadow: false };
+  if (state.safety.mode === 'OBSERVING') return { view: viewOf(book.shadow.position), shadow: true };
   return { view: FLAT_VIEW, shadow: false };
 }
 
 /** HOLD is always legal. One trade a slot: no adding to a position, and nothing new while an order is out. */
-function legalActions(draft: Draft, book: Book, view: PositionView): ActionMask {
+function legalActions(state: DeskState, book: Book, view: PositionView): ActionMask {
   if (workingOrders(book.trading).length > 0) return [true, false, false, false];
-  const mayOpen = draft.state.safety.mode !== 'REDUCING';
+  const mayOpen = state.safety.mode !== 'REDUCING';
   if (view.side === 0) return [true, mayOpen, mayOpen, false];
   return [true, view.side === -1 && mayOpen, view.side === 1 && mayOpen, true];
 }
@@ -216,7 +224,7 @@ export function takeAdvice(draft: Draft, consultation: Consultation, outcome: Po
     skip(draft, instrument, barStart, decisionId, 'illegalAction', detail);
     return draft.halt('model', detail);
   }
-  draft.tell({ type: 'DecisionMade', data: decisionData(draft, consultation, outcome) }, {
+  draft.tell({ type: 'DecisionMade', data: decisionOn(draft.state, consultation, proposal, draft.state.live.policy) }, {
     instrument,
     actor: 'model',
     correlationId: decisionId,
@@ -226,20 +234,19 @@ export function takeAdvice(draft: Draft, consultation: Consultation, outcome: Po
   actOn(draft, bookOf(draft.state, instrument), proposal.action, { decisionId, transactionId: consultation.transactionId });
 }
 
-function decisionData(draft: Draft, consultation: Consultation, outcome: Extract<PolicyOutcome, { kind: 'proposal' }>): DataOf<'DecisionMade'> {
-  const { proposal } = outcome;
+/** A decision as it is recorded: what was asked, by whom it was answered, and what was proposed. */
+export function decisionOn(state: DeskState, consultation: Consultation, proposal: Proposal, answering: Live['policy']): DataOf<'DecisionMade'> {
   const { observation } = consultation;
   const { position } = observation;
-  const run = draft.state.live.policy;
   return {
     decisionId: consultation.decisionId,
     instrument: consultation.instrument,
     barStart: formatInstant(consultation.barStart),
-    mode: draft.state.safety.mode,
-    policy: run.policyName,
-    featureSetId: run.featureSetId,
-    modelLabel: run.modelLabel,
-    modelHash: run.modelHash,
+    mode: state.safety.mode,
+    policy: answering.policyName,
+    featureSetId: answering.featureSetId,
+    modelLabel: answering.modelLabel,
+    modelHash: answering.modelHash,
     inputHash: proposal.inputHash,
     mask: [...observation.mask],
     action: proposal.action,

@@ -3,6 +3,7 @@
  * the same inputs give the same facts, live, in a replay and in a simulation.
  */
 import type { BrokerReadFailure, Quote } from '../broker.ts';
+import { instrumentData } from '../instruments.ts';
 import { decideCommand, decideRestart } from '../safety.ts';
 import { formatInstant } from '../time.ts';
 import { workingOrders } from '../trading.ts';
@@ -142,6 +143,7 @@ function start(draft: Draft, run: RunFacts): void {
       modelLabel: run.modelLabel,
       accountId: state.settings.accountId,
       environment: run.environment,
+      instruments: state.settings.instruments.map(({ instrument }) => instrumentData(instrument)),
     },
   });
   draft.tellAll(decideRestart(draft.state.safety, {

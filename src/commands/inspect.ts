@@ -1,4 +1,4 @@
-/** Commands that look: status, query, replay, verify. Each opens the log read-only. */
+/** Commands that look: status, query, verify. Each opens the log read-only. */
 import { fetchStatus, DaemonNotRunningError } from '../../adapters/control/client.ts';
 import { openReadModels } from '../../adapters/sqlite/read-models.ts';
 import type { ReadModels } from '../../adapters/sqlite/read-models.ts';
@@ -8,17 +8,15 @@ import type { EventStore } from '../../domain/log.ts';
 import { StoreError } from '../../domain/log.ts';
 import type { Row } from '../../domain/projection.ts';
 import { ALL_PROJECTIONS } from '../../projections/index.ts';
-import { stateHash } from '../../projections/state-hash.ts';
 import type { ConfigOption } from './common.ts';
 import { csv, load, say, sayJson, table, UsageError, warn } from './common.ts';
 import { progressBar } from './progress.ts';
-import { rebuildStateHash } from './rebuild.ts';
 
 export interface OutputOptions extends ConfigOption {
   readonly json: boolean;
 }
 
-const readOnlyStore = (config: Config): EventStore =>
+export const readOnlyStore = (config: Config): EventStore =>
   openSqliteStore({ directory: config.deployment.dataDirectory, projections: [], readOnly: true, deployment: config.deployment.name });
 
 function withReadModels<Result>(config: Config, work: (models: ReadModels) => Result): Result {
@@ -124,38 +122,6 @@ function orderOf(name: string): { readonly orderBy?: { readonly column: string; 
   const columns = ALL_PROJECTIONS.find((projection) => projection.name === name)?.columns ?? {};
   const column = STORY_COLUMNS.find((candidate) => Object.hasOwn(columns, candidate));
   return column === undefined ? {} : { orderBy: { column, direction: 'ascending' } };
-}
-
-// --- replay ---
-
-/** Rebuilds every read model from the log alone and holds it against the live ones, at the same event. */
-export async function replay(options: OutputOptions): Promise<number> {
-  const { config } = load(options);
-  const store = readOnlyStore(config);
-  try {
-    const models = openReadModels(config.deployment.dataDirectory);
-    try {
-      // Both sides must stand at one event: the live rows are hashed inside one read transaction, then the log is folded up to it.
-      const live = models.atOnce(() => ({ position: models.headPosition(), hash: stateHash(ALL_PROJECTIONS, models) }));
-      const bar = progressBar('replay', live.position + 1);
-      const rebuilt = await rebuildStateHash(store, live.position, (done) => bar.update(done));
-      bar.stop();
-      const differing = ALL_PROJECTIONS.map((projection) => projection.name).filter((name) => rebuilt.byProjection[name] !== live.hash.byProjection[name]);
-      const report = { version: 1, events: live.position + 1, stateHash: rebuilt.total, liveHash: live.hash.total, equal: differing.length === 0, differing };
-      if (options.json) sayJson(report);
-      else {
-        say(`events      ${report.events}`);
-        say(`state hash  ${report.stateHash} (rebuilt from the log)`);
-        say(`            ${report.liveHash} (live read models)`);
-        say(report.equal ? 'equal' : `DIFFERENT: ${differing.join(', ')}`);
-      }
-      return report.equal ? 0 : 1;
-    } finally {
-      models.close();
-    }
-  } finally {
-    await store.close();
-  }
 }
 
 // --- verify ---

@@ -13,7 +13,7 @@ import { readOnnxFile } from '../../models/contract/onnx-file.ts';
 import type { OnnxFile, TensorDescription } from '../../models/contract/onnx-file.ts';
 import { ProtobufError } from '../../models/contract/protobuf.ts';
 import { straightLeaf } from '../../models/contract/straight.ts';
-import { expectationsOf } from '../daemon/policy.ts';
+import { expectationsOf, ownExpectations } from '../daemon/policy.ts';
 import type { ConfigOption } from './common.ts';
 import { load, say, sayJson, table, UsageError, warn } from './common.ts';
 import { tell } from './operate.ts';
@@ -27,8 +27,6 @@ export interface VerifyOptions extends ModelOptions {
 }
 
 const DECISIONS_MAX = 100_000;
-/** As many as a decision has where nobody has configured another number. */
-const SIMULATIONS = 15;
 
 async function readModelFile(directory: string, name: string): Promise<Uint8Array> {
   try {
@@ -104,8 +102,7 @@ async function expectationsFor(directory: string, { config: file }: VerifyOption
   if (file === undefined) {
     const found = await manifestIn(directory);
     if (!found.ok) return found;
-    const { manifest } = found;
-    return expectationsOf({ featureSetId: manifest.feature_set_id, discount: Number(manifest.discount), simulations: SIMULATIONS });
+    return ownExpectations(found.manifest);
   }
   const { policy } = load({ config: file }).config;
   if (policy.kind !== 'muzero') throw new UsageError(`${file} configures policy ${policy.kind}, which runs no model`);

@@ -4,6 +4,7 @@ import type { Config } from '../../config/config.ts';
 import type { ModelFacts, ModelVerdict } from '../../domain/desk/inputs.ts';
 import type { Evaluator, Policy } from '../../domain/policy.ts';
 import type { ModelExpectations } from '../../models/contract/checks.ts';
+import type { ModelManifest } from '../../models/contract/manifest.ts';
 import { createFeatureSet } from '../../models/features/catalogue.ts';
 import { createPolicy } from '../../models/registry.ts';
 import { warmUp } from './warm-up.ts';
@@ -24,6 +25,13 @@ export type PolicyLoading = LoadedPolicy | { readonly ok: false; readonly check:
 export function expectationsOf({ featureSetId, discount, simulations }: { readonly featureSetId: string; readonly discount: number; readonly simulations: number }): ModelExpectations {
   return { featureSetId, observationShape: createFeatureSet(featureSetId).shape, discount, simulations, decisionBudgetMs: DECISION_BUDGET_MS };
 }
+
+/** As many as a decision has where nobody has configured another number. */
+const SIMULATIONS = 15;
+
+/** What a model says of itself, where no configuration asks for anything. @throws FeatureSetError */
+export const ownExpectations = (manifest: ModelManifest): ModelExpectations =>
+  expectationsOf({ featureSetId: manifest.feature_set_id, discount: Number(manifest.discount), simulations: SIMULATIONS });
 
 /** A model that fails a check is a value, so that the refusal can be logged before the daemon ends. */
 export async function loadPolicy(config: Config['policy']): Promise<PolicyLoading> {

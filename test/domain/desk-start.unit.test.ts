@@ -10,7 +10,7 @@ describe('the first start', () => {
     expect(desk.story('MarketBarBackfilled')).toEqual([
       'DaemonStarted', 'ModelLoaded', 'FeedConnected', 'FeedConnected', 'BrokerTransactionRecorded', 'BrokerTransactionRecorded', 'ReconciliationCompleted',
     ]);
-    expect(desk.told('DaemonStarted')).toMatchObject([{ epoch: 1, previousRun: 'none', downMs: 0 }]);
+    expect(desk.told('DaemonStarted')).toMatchObject([{ epoch: 1, previousRun: 'none', downMs: 0, instruments: [{ name: 'EUR_USD', pipLocation: -4 }] }]);
     expect(desk.told('ReconciliationCompleted')).toMatchObject([{ trigger: 'startup', outcome: 'agreed', transactionId: '2', discrepancies: 0 }]);
     expect(desk.state.live.notReady).toBeNull();
     expect(desk.mode).toBe('OBSERVING');

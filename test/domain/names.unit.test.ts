@@ -5,7 +5,8 @@ import { CanonicalError, canonicalJson } from '../../domain/canonical.ts';
 import type { DomainEvent } from '../../domain/events.ts';
 import { CATALOGUE, EventFormatError, parseEvent } from '../../domain/events.ts';
 import { clientOrderIdOf, decisionIdOf, derivedId, epochOfTag, epochTag, flattenOrderIdOf, slotIdOf, stopOrderIdOf, streamOf } from '../../domain/ids.ts';
-import { InstrumentError, instrumentName, usualInstrument } from '../../domain/instruments.ts';
+import { InstrumentError, instrumentData, instrumentName, instrumentOf, usualInstrument } from '../../domain/instruments.ts';
+import { ratio, units } from '../../domain/money.ts';
 import { parseInstant, plusMs } from '../../domain/time.ts';
 import { ACCOUNT, EUR_USD } from './scripted-broker.ts';
 
@@ -86,6 +87,12 @@ describe('instruments', () => {
     expect(usualInstrument('GBP_JPY')).toMatchObject({ base: 'GBP', quote: 'JPY', pipLocation: -2, displayPrecision: 3 });
   });
 
+  test('come back from the log as the broker described them', () => {
+    const odd = { ...usualInstrument('USD_THB'), pipLocation: -2, displayPrecision: 3, marginRate: ratio('0.05'), minimumTradeSize: units('0.1') };
+    expect(instrumentData(odd)).toEqual({ name: 'USD_THB', pipLocation: -2, displayPrecision: 3, tradeUnitsPrecision: 0, minimumTradeSize: '0.1', marginRate: '0.05' });
+    expect(instrumentOf(instrumentData(odd))).toEqual(odd);
+  });
+
   test.each(['', 'EURUSD', 'eur_usd', 'EUR/USD', 'EUR_USD '])('are not called %j', (text) => {
     expect(() => instrumentName(text)).toThrow(InstrumentError);
   });
@@ -101,7 +108,7 @@ describe('the catalogue of events', () => {
       safety: ['ControlAccess', 'ForeignTradeAcknowledged', 'TransactionAcknowledged', 'TradingArmed', 'TradingDisarmed', 'TradingHalted', 'TradingObserving', 'TradingReducing', 'TradingResumed'],
       daemon: ['AlertRaised', 'DaemonStarted', 'DaemonStopped', 'EpochRaised', 'FeedConnected', 'FeedDisconnected', 'ModelLoaded', 'ModelRejected', 'ModelSwapped'],
     };
-    const raised: { readonly [type: string]: number } = { DecisionMade: 2, DecisionSkipped: 2, OrderIntended: 2, OrderDenied: 2, ReconciliationCompleted: 2, DiscrepancyDetected: 2 };
+    const raised: { readonly [type: string]: number } = { DaemonStarted: 2, DecisionMade: 2, DecisionSkipped: 2, OrderIntended: 2, OrderDenied: 2, ReconciliationCompleted: 2, DiscrepancyDetected: 2 };
     const known = Object.entries(CATALOGUE).map(([type, { category, version }]) => `${category} ${type} ${version}`);
     expect(known).toEqual(expect.arrayContaining(Object.entries(kept).flatMap(([category, types]) => types.map((type) => `${category} ${type} ${raised[type] ?? 1}`))));
   });
@@ -128,6 +135,10 @@ describe('the catalogue of events', () => {
     expect(parseEvent('OrderIntended', 1, intended, 'trading-x@0').data).toEqual(intended);
     const denied = { decisionId: null, clientOrderId: id, cause: 'policy', leg: 'open', instrument: 'EUR_USD', units: '1', guard: 'mode', guards: [] };
     expect(parseEvent('OrderDenied', 1, denied, 'trading-x@1').data).toEqual(denied);
+    const started = {
+      epoch: 3, previousRun: 'clean', downMs: 0, build: 'b', nodeVersion: 'v26', configHash: '0'.repeat(64), modelHash: '0'.repeat(64), modelLabel: 'hold', accountId: ACCOUNT, environment: 'practice',
+    };
+    expect(parseEvent('DaemonStarted', 1, started, 'daemon-x@0').data).toEqual({ ...started, instruments: null });
     expect(() => parseEvent('OrderDenied', 1, { ...denied, leg: 'sideways' }, 'trading-x@2')).toThrow(/trading-x@2: OrderDenied is malformed/);
     expect(() => parseEvent('DiscrepancyDetected', 1, null, 'reconciliation-x@2')).toThrow(EventFormatError);
   });

@@ -9,6 +9,7 @@ import { given, recordedOf, step, timeAt } from './given.ts';
 const RECONCILIATION = '3d813cbb-47fb-52ba-91df-831e1593ac29';
 const started: DataOf<'DaemonStarted'> = {
   epoch: 3, previousRun: 'crashed', downMs: 4_000, build: 'b', nodeVersion: 'v26', configHash: GENESIS_HASH, modelHash: GENESIS_HASH, modelLabel: 'untrained', accountId: '101-001-1-001', environment: 'practice',
+  instruments: null,
 };
 
 describe('the read models of safety', () => {
