@@ -10,6 +10,7 @@ import { timer } from 'rxjs';
 import { LockstepClock, LockstepTimers } from '../../adapters/clock/lockstep.ts';
 import { LockstepLink } from '../../adapters/clock/lockstep-link.ts';
 import { SystemClock, SystemTimers } from '../../adapters/clock/system.ts';
+import { haltFileIn } from '../../adapters/control/halt-file.ts';
 import { createMetrics } from '../../adapters/control/metrics.ts';
 import type { MetricsRegistry } from '../../adapters/control/metrics.ts';
 import { startMonitorServer } from '../../adapters/control/monitor.ts';
@@ -30,6 +31,7 @@ import type { CommandResult } from '../../domain/safety.ts';
 import { ALL_PROJECTIONS } from '../../projections/index.ts';
 import { deskSettings } from '../desk-settings.ts';
 import { liveLaneOf, performWith } from './effects.ts';
+import { emergencyDirectories, lookForEmergency, watchForEmergency } from './emergency.ts';
 import { FeedKeeper } from './feeds.ts';
 import { Journal } from './journal.ts';
 import { LockstepDriver } from './lockstep.ts';
@@ -149,12 +151,13 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
   };
   const reconnectFeed = (feed: FeedName, detail: string): void => feeds.forEach((keeper) => keeper.reconnect(feed, detail));
   const observe = observeWith(metrics, logger);
+  const haltFile = haltFileIn(emergencyDirectories(config));
   const runtime = new Runtime({
     initial: await recoverDesk(store, settings),
     journal,
     clock: time.clock,
     timers: time.timers,
-    perform: performWith({ broker, clock: time.clock, seat, connectFeeds, reconnectFeed, reply: (commandId, result) => replies.get(commandId)?.(result) }),
+    perform: performWith({ broker, clock: time.clock, seat, connectFeeds, reconnectFeed, reply: (commandId, result) => replies.get(commandId)?.(result), haltFile }),
     laneOf: time.lockstep === null ? liveLaneOf : () => 'all',
     observed: observe,
   });
@@ -171,8 +174,11 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
   };
   const stopServers = await startServers(config, runtime, replies, metrics, time, logger);
   const removeSignals = stopOnSignals(runtime);
+  // Accelerated time has no seconds to look in: there, each opening order is looked before.
+  const stopLooking = time.lockstep === null ? watchForEmergency(runtime, haltFile, config) : () => undefined;
   try {
     runtime.submit({ kind: 'start', run: facts });
+    lookForEmergency(runtime, haltFile, config, logger);
     time.keeper?.attach({ submit: (input) => runtime.submit(input), measured: (offsetMs) => journal.measureClockOffset(offsetMs) });
     if (time.lockstep !== null) void time.lockstep.follow(runtime);
     const { exitCode, reason } = await runtime.ended;
@@ -181,6 +187,7 @@ async function runOn(options: DaemonOptions, store: EventStore, broker: Broker, 
     return exitCode;
   } finally {
     removeSignals();
+    stopLooking();
     time.keeper?.close();
     for (const keeper of feeds) keeper.close();
     runtime.close();

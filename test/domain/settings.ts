@@ -31,7 +31,7 @@ export const LIMITS: SafetyLimits = {
   positionCheckIntervalMs: 30_000,
   dispositions: {
     lossLimit: 'flatten', overFill: 'flatten', positionLimit: 'flatten', slippage: 'hold', model: 'flatten', data: 'flatten',
-    foreignTrade: 'hold', authentication: 'hold', unknownSchema: 'hold', protocol: 'hold', rejections: 'hold', discrepancy: 'hold', operator: 'hold',
+    foreignTrade: 'hold', authentication: 'hold', unknownSchema: 'hold', protocol: 'hold', rejections: 'hold', discrepancy: 'hold', operator: 'hold', emergency: 'hold',
   },
 };
 
