@@ -73,7 +73,6 @@ describe('beside a daemon that hangs', () => {
     expect((await daemon.ended).signal).toBe('SIGKILL');
 
     const next = drill.startDaemon();
-    await drill.place.whenReady(next).catch(() => undefined);
     await whenMode(drill, 'HALTED', next);
     expect(existsSync(haltFile)).toBe(true);
     expect(await sendCommand(drill.place.socketPath, { verb: 'arm', ...WHO })).toMatchObject({ accepted: false });
