@@ -1,5 +1,6 @@
 /** The emergency close against a broker over real sockets: a healthy one, and one that fails in every way that it can. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -172,9 +173,10 @@ describe('a broker that', () => {
 
   test('fills an order late, during the watch, has that closed as well', async () => {
     const emergency = await long();
-    await emergency.drill.inject({ kind: 'lateExecution', method: 'POST', path: '/orders', delayMs: '4000', count: '1' });
+    const { process: child, ended } = emergency.start(['--watch', '6']);
+    await new Promise<void>((resolve) => child.stderr!.on('data', (text: string) => text.includes('FLAT: ') && resolve()));
     await emergency.open('EUR_USD', '30');
-    const { code, stderr } = await emergency.run('--watch', '8');
+    const { code, stderr } = await ended;
     expect(code, stderr).toBe(47);
     expect(stderr).toContain('REOPENED: a late fill or order: 30 EUR_USD');
     expect(await emergency.account()).toEqual([]);
@@ -306,6 +308,27 @@ describe('the truth in the exit code', () => {
     expect(unconfirmed.status).toBe(64);
     expect(unconfirmed.stderr).toContain('there is no terminal to confirm on');
     expect(await emergency.account()).toEqual(['100 EUR_USD', 'STOP_LOSS']);
+  });
+});
+
+const canAsk = spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') ?? false;
+if (!canAsk) console.info('script (util-linux) is not installed: the question on a terminal is not tried');
+
+describe.skipIf(!canAsk)('on a terminal', () => {
+  test.each([['the account’s last four digits close it', '1001', 47, []], ['anything else does nothing', 'yes', 48, ['100 EUR_USD', 'STOP_LOSS']], ['neither does Ctrl-C', '\u0003', 48, ['100 EUR_USD', 'STOP_LOSS']]])('%s', async (_what, typed, code, left) => {
+    const emergency = await long();
+    const command = [process.execPath, TOOL, ...emergency.usual.filter((option) => option !== '--yes' && option !== '--json')].join(' ');
+    const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    let shown = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      if (!shown.includes('to close: ') && `${shown}${text}`.includes('to close: ')) child.stdin.write(`${typed}\r`);
+      shown += text;
+    });
+    const [status] = (await once(child, 'close')) as [number];
+    expect(status, shown).toBe(code);
+    expect(shown).toContain('LOCAL account 101-001-1000001-001, ALL of it:');
+    expect(await emergency.account()).toEqual(left);
+    expect(existsSync(join(emergency.stateDirectory, 'HALT'))).toBe(code === 47);
   });
 });
 

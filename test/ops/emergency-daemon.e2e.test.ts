@@ -133,3 +133,24 @@ describe('a HALT file', () => {
     await daemon.end('SIGTERM');
   });
 });
+
+describe('a HALT file in accelerated time', () => {
+  test('is looked for before each opening order: the next one is denied, and none follows', async () => {
+    const drill = await Drill.prepare('lockstep', { faults: [], bars: 600 });
+    const emergency = new Emergency(drill);
+    const ended = drill.run();
+    await until('a trade', async () => ((await emergency.account()).length > 0 ? true : null));
+    writeFileSync(join(emergency.stateDirectory, 'HALT'), 'stop\n');
+    const { exitCode, log } = await ended;
+    expect(exitCode).toBe(0);
+    const denied = ofType(log, 'OrderDenied').filter(({ data }) => data.guard === 'haltFile');
+    expect(denied).toMatchObject([{ data: { leg: 'open' } }]);
+    const halted = log.events.findIndex(({ event }) => event.type === 'TradingHalted' && event.data.cause === 'emergency');
+    expect(halted).toBeGreaterThan(0);
+    expect(log.events.slice(halted).filter(({ event }) => event.type === 'OrderIntended' && event.data.leg === 'open')).toEqual([]);
+    // Nothing of the denied order ever reached the broker.
+    const sent = new Set((await drill.transactions()).flatMap(({ clientExtensions }) => clientExtensions?.id ?? []));
+    expect(sent.has(denied[0]!.data.clientOrderId!)).toBe(false);
+    expect(sent.size).toBeGreaterThan(0);
+  });
+});
