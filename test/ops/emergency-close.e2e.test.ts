@@ -104,7 +104,7 @@ describe('a broker that', () => {
     await emergency.drill.inject({ kind: 'status', status: '503', body: 'html', durationMs: '3000' });
     const { code, stderr } = await emergency.run();
     expect(code, stderr).toBe(47);
-    expect(stderr).toContain('broker: status 503');
+    expect(stderr).toContain('OPEN: the broker cannot be read (status 503');
     expect(await emergency.account()).toEqual([]);
   });
 
@@ -143,6 +143,15 @@ describe('a broker that', () => {
     expect(code).toBe(40);
     expect(outcome).toMatchObject({ flat: false, left: [{ key: 'EUR_USD long', units: '100' }] });
     expect(await emergency.account()).toEqual(['100 EUR_USD', 'STOP_LOSS']);
+  });
+
+  test('refuses beyond the deadline is asked again for ever, where that was wanted', async () => {
+    const emergency = await long();
+    await emergency.drill.inject({ kind: 'status', ...CLOSES, status: '500', durationMs: '2000' });
+    const { code, stderr } = await emergency.start(['--deadline', '10', '--watch', '180', '--forever'], { fast: true }).ended;
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('OPEN: still open: 100 EUR_USD');
+    expect(await emergency.account()).toEqual([]);
   });
 
   test('asks for patience gets it', async () => {

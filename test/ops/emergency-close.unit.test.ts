@@ -9,7 +9,7 @@ import { TOOL, tool } from './emergency.ts';
 
 const source = readFileSync(TOOL, 'utf8');
 const runbook = readFileSync('ops/runbook.md', 'utf8');
-const help = (node: string, file = TOOL): ReturnType<typeof spawnSync<string>> => spawnSync(node, [file, '--help'], { encoding: 'utf8', cwd: '/', env: {} });
+const help = (node: string, file = TOOL) => spawnSync(node, [file, '--help'], { encoding: 'utf8', cwd: '/', env: {} });
 
 /** A Node of the machine's own that is older than the pinned one and new enough for the tool; null where there is none. */
 function olderNode(): string | null {

@@ -136,7 +136,7 @@ describe('a HALT file', () => {
 
 describe('a HALT file in accelerated time', () => {
   test('is looked for before each opening order: the next one is denied, and none follows', async () => {
-    const drill = await Drill.prepare('lockstep', { faults: [], bars: 600 });
+    const drill = await Drill.prepare('lockstep', { faults: [], bars: 200 });
     const emergency = new Emergency(drill);
     const ended = drill.run();
     await until('a trade', async () => ((await emergency.account()).length > 0 ? true : null));
