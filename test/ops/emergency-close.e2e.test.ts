@@ -191,6 +191,25 @@ describe('a broker that', () => {
     expect(await emergency.account()).toEqual([]);
   });
 
+  test('fills our own close late is sent a second one, which finds nothing to close', async () => {
+    const emergency = await long();
+    await emergency.drill.inject({ kind: 'lateFill', orders: '1', delayMs: '3000' });
+    const { code, stderr } = await emergency.run('--watch', '4');
+    expect(code, stderr).toBe(47);
+    expect(await emergency.account()).toEqual([]);
+    expect((await emergency.drill.transactions()).filter(({ type }) => type === 'ORDER_FILL').map(({ units }) => units)).toEqual(['100', '-100']);
+  });
+
+  test('is away when the watch ends is waited for, so that the end is known', async () => {
+    const emergency = await long();
+    const { process: child, ended } = emergency.start(['--watch', '3']);
+    await new Promise<void>((resolve) => child.stderr!.on('data', (text: string) => text.includes('FLAT: ') && resolve()));
+    await emergency.drill.inject({ kind: 'status', status: '503', body: 'html', durationMs: '4000' });
+    const { code, stderr } = await ended;
+    expect(code, stderr).toBe(47);
+    expect(stderr).toContain('broker: status 503');
+  });
+
   test('cancels nothing leaves entry orders: 45', async () => {
     const emergency = await held();
     await emergency.drill.inject({ kind: 'accountLock', lock: 'ACCOUNT_ORDER_CANCEL_LOCKED' });
