@@ -1,4 +1,5 @@
 /** Given an account, what the emergency close does to it, when it is told what. */
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { tool } from './emergency.ts';
 import type { Flags, Planned } from './emergency.ts';
@@ -134,5 +135,41 @@ describe('an answer', () => {
     [200, { shortOrderCancelTransaction: { reason: 5 } }, 'done'],
   ])('of status %d with %j teaches: %s', (status, body, kind) => {
     expect(tool.lessonOf(status, body).kind).toBe(kind);
+  });
+});
+
+describe('whatever the account holds', () => {
+  const units = fc.tuple(fc.integer({ min: -10_000, max: 10_000 }), fc.constantFrom('', '.0', '.5')).map(([whole, part]) => `${whole}${part}`);
+  const instrument = fc.constantFrom('EUR_USD', 'USD_JPY', 'GBP_USD');
+  const long = fc.nat(10_000).map(String);
+  const short = fc.nat(10_000).map((count) => (count === 0 ? '0' : `-${count}`));
+  const accounts = fc.record({
+    positions: fc.uniqueArray(fc.record({ instrument, long: long.map(side), short: short.map(side) }), { selector: (each) => each.instrument }),
+    trades: fc.uniqueArray(fc.record({ id: fc.nat(50).map(String), instrument, currentUnits: units, clientExtensions: fc.constantFrom(undefined, SLOT, { id: 'another' }) }, { requiredKeys: ['id', 'instrument', 'currentUnits'] }), { selector: (each) => each.id }),
+    orders: fc.uniqueArray(fc.record({ id: fc.nat(50).map(String), type: fc.constantFrom('LIMIT', 'STOP', 'MARKET', 'STOP_LOSS', 'TAKE_PROFIT', 'UNHEARD_OF'), tradeID: fc.constantFrom(undefined, '7') }), { selector: (each) => each.id }),
+  });
+  const divisors = fc.dictionary(fc.constantFrom('EUR_USD long', 'EUR_USD short', 'trade 7'), fc.constantFrom(1, 2, 8, 2 ** 20));
+  const requests = /^\/(orders\/\d+\/cancel|positions\/[A-Z]{3}_[A-Z]{3}\/close|trades\/\d+\/close)$/;
+
+  test('nothing that it sends can open anything, take more than is held, or touch a protective order', () => {
+    fc.assert(fc.property(accounts, divisors, fc.boolean(), (account, cut, onlyOurs) => {
+      const plan = planned(account, { divisors: cut, onlyOurs });
+      const held = new Map(plan.holdings.map((holding) => [holding.key, Math.abs(Number(holding.units))]));
+      for (const { kind, key, path, units: asked } of plan.actions) {
+        expect(path).toMatch(requests);
+        if (kind === 'close') expect(asked === 'ALL' || (Number(asked) > 0 && Number(asked) <= held.get(key)!)).toBe(true);
+        else expect(account.orders.find(({ id }) => key === `order ${id}`)).toMatchObject({ tradeID: undefined });
+      }
+      expect(plan.actions.filter(({ kind }) => kind === 'close')).toHaveLength(plan.holdings.length);
+      expect(plan.flat).toBe(plan.holdings.length === 0);
+    }), { seed: 11 });
+  });
+
+  test('the plan is the same however often it is made, and leaves what it was given alone', () => {
+    fc.assert(fc.property(accounts, (account) => {
+      const before = JSON.stringify(account);
+      expect(planned(account as Given)).toEqual(planned(account as Given));
+      expect(JSON.stringify(account)).toBe(before);
+    }), { seed: 12 });
   });
 });

@@ -219,6 +219,25 @@ describe('a broker that', () => {
   });
 });
 
+describe('a line that', () => {
+  test.each([
+    ['delays every byte', { kind: 'latency', delayMs: '300', jitterMs: '300' }],
+    ['cuts every other answer short', { kind: 'limitData', bytes: '700', probability: '0.5' }],
+    ['resets half of all connections', { kind: 'reset', afterBytes: '200', probability: '0.5' }],
+    ['sends bytes one by one', { kind: 'slicer', bytes: '7', delayMs: '1' }],
+  ])('%s changes nothing but the time that it takes', async (_what, toxic) => {
+    const emergency = await prepared({ ...TWO_PAIRS, toxics: [toxic] });
+    await emergency.open('EUR_USD', '100');
+    await emergency.open('USD_JPY', '-50');
+    await emergency.wait();
+    const { code, stderr } = await emergency.run('--deadline', '60');
+    expect(code, stderr).toBe(47);
+    expect(await emergency.account()).toEqual([]);
+    // Two opened, two closed, whatever was asked how often.
+    expect((await emergency.drill.transactions()).filter(({ type }) => type === 'ORDER_FILL')).toHaveLength(4);
+  });
+});
+
 describe('a market that is halted', () => {
   test('is told with the risk and ends with 41 where it is not to be waited for; what trades is closed', async () => {
     const emergency = await held();
