@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { ACCOUNT, ROOT } from '../e2e/processes.ts';
-import type { Drill } from '../faults/harness.ts';
+import { Drill } from '../faults/harness.ts';
+import type { DrillPlan } from '../faults/harness.ts';
 
 export const TOOL = join(ROOT, 'ops/emergency-close');
 /** Runs the tool with time that passes sixty times as fast, so that its whole watch takes seconds. */
@@ -164,4 +165,25 @@ export class Emergency {
     writeFileSync(program, `#!/bin/sh\ncat >> ${file}\n`, { mode: 0o755 });
     return { program, heard: () => readFileSync(file, 'utf8') };
   }
+}
+
+export const CLOSES = { method: 'PUT', path: '/positions/*' };
+const TWO_PAIRS: Partial<DrillPlan> = { broker: { instruments: ['EUR_USD', 'USD_JPY'] } };
+
+export const prepared = async (plan: Partial<DrillPlan> = {}): Promise<Emergency> => new Emergency(await Drill.prepare('realtime', { faults: [], ...plan }));
+
+/** An account with a position in each of two pairs, stops behind them, and an entry order. */
+export async function held(plan: Partial<DrillPlan> = {}): Promise<Emergency> {
+  const emergency = await prepared({ ...TWO_PAIRS, ...plan });
+  await emergency.open('EUR_USD', '100');
+  await emergency.open('USD_JPY', '-50');
+  await emergency.wait();
+  return emergency;
+}
+
+/** An account that is long 100 EUR/USD behind a stop. */
+export async function long(plan: Partial<DrillPlan> = {}, extra?: object): Promise<Emergency> {
+  const emergency = await prepared(plan);
+  await emergency.open('EUR_USD', '100', extra);
+  return emergency;
 }
