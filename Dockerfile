@@ -30,6 +30,7 @@ COPY projections projections
 COPY config config
 COPY adapters adapters
 COPY src src
+COPY ops/emergency-close ops/package.json ops/
 ENV NODE_ENV=production \
     RECKONER_DEPLOYMENT_DATA_DIRECTORY=/var/lib/reckoner \
     PATH=/app/node_modules/.bin:$PATH

@@ -26,6 +26,10 @@ const NO_PROMISES = [
   { selector: ':function[async=true]', message: 'Nothing in the domain waits.' },
 ];
 
+const NODE_20_GLOBALS = ['AbortController', 'AbortSignal', 'Buffer', 'URL', 'module', 'performance', 'process', 'require', 'clearTimeout', 'setTimeout'];
+const LATER_THAN_NODE_20 = [['Promise', 'withResolvers'], ['Promise', 'try'], ['Object', 'groupBy'], ['Map', 'groupBy'], ['Array', 'fromAsync'], ['URL', 'parse'], ['Iterator', 'from'], ['RegExp', 'escape'], ['process', 'getBuiltinModule']]
+  .map(([object, property]) => ({ object, property, message: 'Node 20 does not have it.' }));
+
 export default tseslint.config(
   { ignores: ['node_modules/', 'coverage/', 'data/', 'test/fixtures/', '**/*.json'] },
   {
@@ -68,5 +72,16 @@ export default tseslint.config(
     // Programs that print: their standard output is their purpose.
     files: ['test/**/*.ts', 'models/reference/*.ts'],
     rules: { 'no-console': 'off' },
+  },
+  {
+    // Plain JavaScript that must run on the Node of any machine, from 20 on: no syntax beyond ES2023, no name that came later.
+    files: ['ops/emergency-close'],
+    languageOptions: { ecmaVersion: 2023, sourceType: 'commonjs', globals: Object.fromEntries(NODE_20_GLOBALS.map((name) => [name, 'readonly'])) },
+    linterOptions: { noInlineConfig: true, reportUnusedDisableDirectives: 'error' },
+    rules: {
+      eqeqeq: 'error', 'no-console': 'error', 'no-empty': 'error', 'no-undef': 'error', 'no-unused-vars': 'error', 'no-use-before-define': ['error', { functions: false, classes: false, variables: false }],
+      'no-var': 'error', 'prefer-const': 'error', 'no-unreachable': 'error', 'no-dupe-keys': 'error', 'no-self-assign': 'error', 'no-fallthrough': 'error', 'require-atomic-updates': 'off', 'no-eval': 'error',
+      'no-restricted-properties': ['error', ...LATER_THAN_NODE_20],
+    },
   },
 );

@@ -183,6 +183,7 @@ const safety = z.strictObject({
       rejections: disposition().default('hold').describe('The broker rejected three orders within ten minutes.'),
       discrepancy: disposition().default('hold').describe('The ledger and the broker disagree.'),
       operator: disposition().default('hold').describe('An operator said halt.'),
+      emergency: disposition().default('hold').describe('A HALT file lies beside the control socket: emergency-close, or a hand, put it there.'),
     })
     .prefault({})
     .describe('What each cause of a halt does to an open position: flatten or hold.'),

@@ -339,6 +339,19 @@ export const CATALOGUE = {
   ForeignTradeAcknowledged: define('safety', 1, z.strictObject({ tradeId: transactionId, operator: text, reason: text })),
   /** An operator has looked at a transaction that required it. */
   TransactionAcknowledged: define('safety', 1, z.strictObject({ transactionId, operator: text, reason: text })),
+  /** One line of the record that `ops/emergency-close` kept beside the daemon: what it did to the account, for whom and when. */
+  EmergencyRecordImported: define('safety', 1, z.strictObject({
+    /** The run of the tool, and which line of its record this is; no line is imported twice. */
+    runId: z.uuid(),
+    step: count,
+    at: time,
+    /** What the line tells, such as started, request, answer, transaction or ended. */
+    kind: text,
+    /** The broker's transactions that the line lays to the tool: they are no stranger's. */
+    transactionIds: z.array(transactionId),
+    /** The line itself, verbatim. */
+    line: z.string().max(65_536),
+  })),
   /** Every operator command, obeyed or refused. */
   ControlAccess: define('safety', 1, z.strictObject({ operator: text, verb: text, outcome: text })),
 

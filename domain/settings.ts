@@ -7,7 +7,7 @@ import type { Money, Pips, Ratio, Units } from './money.ts';
 import type { Sizing } from './sizing.ts';
 
 /** Causes of a halt that configuration gives a disposition for. */
-export const HALT_CAUSES = ['lossLimit', 'overFill', 'positionLimit', 'slippage', 'losingStreak', 'executions', 'model', 'data', 'foreignTrade', 'authentication', 'unknownSchema', 'protocol', 'egress', 'rejections', 'discrepancy', 'operator'] as const;
+export const HALT_CAUSES = ['lossLimit', 'overFill', 'positionLimit', 'slippage', 'losingStreak', 'executions', 'model', 'data', 'foreignTrade', 'authentication', 'unknownSchema', 'protocol', 'egress', 'rejections', 'discrepancy', 'operator', 'emergency'] as const;
 export type HaltCause = (typeof HALT_CAUSES)[number];
 
 export interface InstrumentSettings {

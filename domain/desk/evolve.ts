@@ -1,5 +1,5 @@
 /** Folding one event into the desk: each aggregate takes what concerns it. */
-import type { DomainEvent } from '../events.ts';
+import type { DataOf, DomainEvent } from '../events.ts';
 import { extendExcursion, startExcursion } from '../excursion.ts';
 import { evolveHealth } from '../health.ts';
 import type { InstrumentName } from '../instruments.ts';
@@ -18,7 +18,7 @@ import type { Instant } from '../time.ts';
 import { HOUR_MS } from '../time.ts';
 import { evolveTrading } from '../trading.ts';
 import { profitMark } from './marks.ts';
-import type { Book, DeskState, RunHistory } from './state.ts';
+import type { Book, DeskState, Emergency, RunHistory } from './state.ts';
 
 /** Folds one event that occurred at `at`. Total over the catalogue. */
 export function evolveDesk(state: DeskState, event: DomainEvent, at: Instant): DeskState {
@@ -32,6 +32,7 @@ export function evolveDesk(state: DeskState, event: DomainEvent, at: Instant): D
     books: evolveBooks(state, event, at, ledger),
     foreignTradeIds: evolveForeign(state.foreignTradeIds, event, ledger),
     unacknowledged: evolveUnacknowledged(state.unacknowledged, event, ledger),
+    emergency: event.type === 'EmergencyRecordImported' ? evolveEmergency(state.emergency, event.data) : state.emergency,
     run: evolveRun(state.run, event, at),
   };
   const peak = peakAfter(state, event, evolved);
@@ -133,6 +134,9 @@ function evolveUnacknowledged(waiting: ReadonlySet<string>, event: DomainEvent, 
       return without(nameOf.trade(event.data.tradeId));
     case 'TransactionAcknowledged':
       return without(nameOf.transaction(event.data.transactionId));
+    // What the emergency close did is no stranger's doing: its record acknowledges it.
+    case 'EmergencyRecordImported':
+      return event.data.transactionIds.reduce((left, id) => (left.has(nameOf.transaction(id)) ? new Set([...left].filter((name) => name !== nameOf.transaction(id))) : left), waiting);
     case 'BrokerTransactionRecorded': {
       // A foreign trade that has closed needs no more acknowledging.
       if (waiting.size === 0) return waiting;
@@ -143,6 +147,11 @@ function evolveUnacknowledged(waiting: ReadonlySet<string>, event: DomainEvent, 
       return waiting;
   }
 }
+
+const evolveEmergency = ({ lastSteps, transactionIds }: Emergency, { runId, step, transactionIds: theirs }: DataOf<'EmergencyRecordImported'>): Emergency => ({
+  lastSteps: new Map(lastSteps).set(runId, Math.max(step, lastSteps.get(runId) ?? -1)),
+  transactionIds: theirs.length === 0 ? transactionIds : new Set([...transactionIds, ...theirs]),
+});
 
 /** Stopped as asked: 0, and 31 while halted. Any other end counts as a crash. */
 const CLEAN_EXIT_CODES = [0, 31];

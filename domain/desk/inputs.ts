@@ -1,6 +1,6 @@
 /** Everything that can happen to the desk, and everything that it can ask for. */
 import type { AccountSnapshot, AccountSummary, Bar, BrokerReadFailure, Exchange, FeedName, OrderRequest, PositionsSnapshot, Quote, TransactionsPage } from '../broker.ts';
-import type { DomainEvent, ReconciliationScope, ReconciliationTrigger } from '../events.ts';
+import type { DataOf, DomainEvent, ReconciliationScope, ReconciliationTrigger } from '../events.ts';
 import type { ClientOrderId, DecisionId } from '../ids.ts';
 import type { InstrumentName } from '../instruments.ts';
 import type { Observation, Proposal, RefusalCode } from '../policy.ts';
@@ -63,6 +63,8 @@ export interface SwapCommand {
   readonly directory: string;
 }
 
+export type EmergencyLine = DataOf<'EmergencyRecordImported'>;
+
 export type ModelFacts = Pick<RunFacts, 'modelHash' | 'modelLabel' | 'featureSetId' | 'trained'>;
 export type ModelVerdict = { readonly ok: true } | { readonly ok: false; readonly check: string; readonly detail: string };
 
@@ -96,6 +98,10 @@ export type Input = { readonly now: Instant } & (
   | { readonly kind: 'modelVerified'; readonly verdict: ModelVerdict }
   /** It decides from now on. Advice that came before this was the former's, whatever comes after is its own. */
   | { readonly kind: 'modelAdopted'; readonly model: ModelFacts }
+  /** A HALT file was found: whoever put it there could not, or would not, speak to us. */
+  | { readonly kind: 'haltFile'; readonly detail: string }
+  /** Lines of an emergency close that happened beside us, as its record has them. */
+  | { readonly kind: 'emergencyRecord'; readonly lines: readonly EmergencyLine[] }
   | { readonly kind: 'stop'; readonly reason: string; readonly exitCode: number }
 );
 
@@ -112,6 +118,8 @@ export type Effect =
   | { readonly kind: 'adoptModel' }
   /** A timer: one per key, a later one replaces it. */
   | { readonly kind: 'wake'; readonly key: string; readonly at: Instant }
+  /** Remove the HALT file: an operator has resumed, and that is in the log. */
+  | { readonly kind: 'removeHaltFile' }
   | { readonly kind: 'reply'; readonly commandId: number; readonly result: Omit<CommandResult, 'events'> }
   | { readonly kind: 'shutdown'; readonly exitCode: number; readonly reason: string };
 

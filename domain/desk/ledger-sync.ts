@@ -153,7 +153,7 @@ function observe(draft: Draft, transaction: BrokerTransaction, body: Transaction
     if (stop?.type === 'StopReplaced') draft.live({ fillRecorded: true });
     if (stop !== null) draft.tell(stop, { instrument: instrument.name, actor: 'broker', occurredAt: transaction.at, causedBy: transactionFactId(draft, transaction.id) });
     for (const event of events) {
-      if (event.type === 'PositionAdjusted' && isFillByHand(event.data.reason) && !isFirstImport(draft)) requireReview(draft, transaction.id, 'manualClose', `trade ${event.data.tradeIds.join(', ')} of ours was closed by another hand: ${event.data.reason}`);
+      if (event.type === 'PositionAdjusted' && isFillByHand(event.data.reason) && !isFirstImport(draft) && !draft.state.emergency.transactionIds.has(body.id)) requireReview(draft, transaction.id, 'manualClose', `trade ${event.data.tradeIds.join(', ')} of ours was closed by another hand: ${event.data.reason}`);
       const before = 'clientOrderId' in event.data && event.data.clientOrderId !== null ? book.trading.orders.get(event.data.clientOrderId as ClientOrderId) : undefined;
       draft.tell(event, {
         instrument: instrument.name,

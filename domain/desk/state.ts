@@ -40,6 +40,13 @@ export interface Book {
   readonly health: Health;
 }
 
+/** What emergency closes have done beside us, as far as their records are imported. */
+export interface Emergency {
+  /** The last line that is in the log, by run of the tool. */
+  readonly lastSteps: ReadonlyMap<string, number>;
+  readonly transactionIds: ReadonlySet<string>;
+}
+
 export interface RunHistory {
   readonly epoch: number;
   /** True from DaemonStarted until a clean DaemonStopped: at a start it means that the last run crashed. */
@@ -147,6 +154,7 @@ export interface DeskState {
   readonly foreignTradeIds: ReadonlySet<string>;
   /** Foreign trades and transactions that stop new exposure until an operator acknowledges them, by `trade 7` or `transaction 9`. */
   readonly unacknowledged: ReadonlySet<string>;
+  readonly emergency: Emergency;
   readonly run: RunHistory;
   readonly live: Live;
 }
@@ -165,6 +173,7 @@ export function initialDesk(settings: DeskSettings): DeskState {
     ])),
     foreignTradeIds: new Set(),
     unacknowledged: new Set(),
+    emergency: { lastSteps: new Map(), transactionIds: new Set() },
     run: { epoch: 0, running: false, ready: false, startedIdentity: null, readyIdentity: null, readyUntil: null, pastImported: false, crashesFoundAt: [] },
     live: {
       notReady: 'starting',

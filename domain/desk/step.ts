@@ -9,7 +9,7 @@ import { formatInstant } from '../time.ts';
 import { workingOrders } from '../trading.ts';
 import { awaitMinute, haltOnLosses, instrumentOfWake, readAwaited, readHistory, takeAdvice, takeBars } from './bars.ts';
 import { Draft } from './draft.ts';
-import type { Answer, Effect, Emission, Input, Read, RunFacts } from './inputs.ts';
+import type { Answer, Effect, EmergencyLine, Emission, Input, Read, RunFacts } from './inputs.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
 import { takeBaseline, takePage } from './ledger-sync.ts';
 import { breakerChanged, clockDisturbed, clockMeasured, diskMeasured, noteAvailability, notePricing, pollLedger, unknownLineSeen, watchLedger, watchPrices } from './link.ts';
@@ -107,6 +107,10 @@ function take(draft: Draft, input: Input): void {
       return takeVerdict(draft, input.verdict);
     case 'modelAdopted':
       return takeOver(draft, input.model);
+    case 'haltFile':
+      return draft.halt('emergency', input.detail);
+    case 'emergencyRecord':
+      return importEmergency(draft, input.lines);
     case 'stop':
       return draft.tell({ type: 'DaemonStopped', data: { reason: input.reason.slice(0, 2_000), exitCode: input.exitCode } });
   }
@@ -267,6 +271,16 @@ function readFailed(draft: Draft, read: Read, failure: BrokerReadFailure, detail
   }
 }
 
+// --- emergencies ---
+
+/** Each line once, however often its record is read. */
+function importEmergency(draft: Draft, lines: readonly EmergencyLine[]): void {
+  for (const line of lines) {
+    if (line.step <= (draft.state.emergency.lastSteps.get(line.runId) ?? -1)) continue;
+    draft.tell({ type: 'EmergencyRecordImported', data: line }, { actor: 'emergency-close' });
+  }
+}
+
 // --- operators ---
 
 function obey(draft: Draft, input: Extract<Input, { kind: 'operator' }>): void {
@@ -278,6 +292,7 @@ function obey(draft: Draft, input: Extract<Input, { kind: 'operator' }>): void {
     unacknowledged,
   }, settings);
   draft.tellAll(events, { actor: `operator ${input.command.operator.slice(0, 64)}` });
+  if (accepted && input.command.verb === 'resume') draft.ask({ kind: 'removeHaltFile' });
   if (accepted && input.command.verb === 'reconcile') return reconcileForOperator(draft, input.commandId);
   draft.ask({ kind: 'reply', commandId: input.commandId, result: { accepted, message } });
   if (live.ledgerWhole) flattenWhatIsDue(draft);

@@ -9,6 +9,7 @@ import { timer } from 'rxjs';
 import { LockstepClock, LockstepTimers } from '../../adapters/clock/lockstep.ts';
 import { LockstepLink } from '../../adapters/clock/lockstep-link.ts';
 import { SystemClock, SystemTimers } from '../../adapters/clock/system.ts';
+import { haltFileIn } from '../../adapters/control/halt-file.ts';
 import { createMetrics } from '../../adapters/control/metrics.ts';
 import type { MetricsRegistry } from '../../adapters/control/metrics.ts';
 import { startMonitorServer } from '../../adapters/control/monitor.ts';
@@ -29,6 +30,7 @@ import { CheckpointKeeper } from './checkpoint.ts';
 import { watchDisk } from './disk.ts';
 import { liveLaneOf, performWith } from './effects.ts';
 import { EgressCheck } from './egress.ts';
+import { emergencyDirectories, lookForEmergency, watchForEmergency } from './emergency.ts';
 import { FeedKeeper } from './feeds.ts';
 import { Journal } from './journal.ts';
 import { LockstepDriver } from './lockstep.ts';
@@ -132,12 +134,13 @@ async function runOn(options: DaemonOptions, log: OpenLog, broker: Broker, time:
   const observe = observeWith(metrics, logger);
   const keeper = new CheckpointKeeper({ checkpoints, head: () => journal.head(), failed: (error) => logger.error({ detail: String(error) }, 'the checkpoint cannot be written') });
   const egress = new EgressCheck();
+  const haltFile = haltFileIn(emergencyDirectories(config));
   const runtime = new Runtime({
     initial: await knownDesk(log, settings, logger),
     journal,
     clock: time.clock,
     timers: time.timers,
-    perform: performWith({ broker, clock: time.clock, seat, connectFeeds, reconnectFeed, reply: (commandId, result) => replies.get(commandId)?.(result) }),
+    perform: performWith({ broker, clock: time.clock, seat, connectFeeds, reconnectFeed, reply: (commandId, result) => replies.get(commandId)?.(result), haltFile }),
     laneOf: time.lockstep === null ? liveLaneOf : () => 'all',
     recorded: (told) => egress.recorded(told),
     observed: (state, told) => {
@@ -163,9 +166,11 @@ async function runOn(options: DaemonOptions, log: OpenLog, broker: Broker, time:
   })];
   try {
     runtime.submit({ kind: 'start', run: facts });
+    lookForEmergency(runtime, haltFile, config, logger);
     time.keeper?.attach({ submit: (input) => runtime.submit(input), measured: (offsetMs) => journal.measureClockOffset(offsetMs) });
+    // Accelerated time has no seconds to look in: there, the HALT file is looked for before each opening order.
     if (time.lockstep !== null) void time.lockstep.follow(runtime);
-    else watches.push(watchDisk({ directory: config.deployment.dataDirectory, measured: (freeBytes) => runtime.submit({ kind: 'diskMeasured', freeBytes }), failed: (error) => logger.error({ detail: String(error) }, 'the disk cannot be measured') }));
+    else watches.push(watchForEmergency(runtime, haltFile, config), diskWatch(config, runtime, logger));
     const { exitCode, reason } = await runtime.ended;
     await runtime.conclude();
     if (exitCode === EXIT.ok || exitCode === EXIT.stoppedHalted) keeper.write(runtime.state);
@@ -181,6 +186,12 @@ async function runOn(options: DaemonOptions, log: OpenLog, broker: Broker, time:
     await seat.close();
   }
 }
+
+const diskWatch = (config: Config, runtime: Runtime, logger: Logger): (() => void) => watchDisk({
+  directory: config.deployment.dataDirectory,
+  measured: (freeBytes) => runtime.submit({ kind: 'diskMeasured', freeBytes }),
+  failed: (error) => logger.error({ detail: String(error) }, 'the disk cannot be measured'),
+});
 
 type Replies = Map<number, (result: Omit<CommandResult, 'events'>) => void>;
 

@@ -1,4 +1,5 @@
 /** What the desk asks for, done: reads, orders and the policy's opinion. Every result goes back in as an input. */
+import type { HaltFile } from '../../adapters/control/halt-file.ts';
 import type { Broker, FeedName } from '../../domain/broker.ts';
 import { BrokerReadError } from '../../domain/broker.ts';
 import type { Answer, Effect, Read } from '../../domain/desk/inputs.ts';
@@ -18,6 +19,7 @@ export interface EffectParts {
   /** Ends a stream that stands, so that it is opened anew; in lockstep streams are the broker's to end. */
   readonly reconnectFeed: (feed: FeedName, detail: string) => void;
   readonly reply: (commandId: number, result: Omit<CommandResult, 'events'>) => void;
+  readonly haltFile: HaltFile;
 }
 
 type Running = Exclude<Effect, { readonly kind: 'wake' | 'shutdown' }>;
@@ -55,8 +57,14 @@ export const performWith = (parts: EffectParts) => async (effect: Running, runti
       return runtime.submit({ kind: 'modelVerified', verdict: await parts.seat.verify(effect.directory) });
     case 'adoptModel':
       return runtime.submit({ kind: 'modelAdopted', model: await parts.seat.adopt() });
+    case 'removeHaltFile': {
+      const kept = parts.haltFile.remove();
+      return kept === null ? undefined : runtime.submit({ kind: 'haltFile', detail: kept });
+    }
     case 'dispatch': {
-      const denial = lastLook(runtime.state, effect.clientOrderId, parts.clock.now());
+      const halt = effect.request.method === 'POST' ? parts.haltFile.find() : null;
+      if (halt !== null) runtime.submit({ kind: 'haltFile', detail: halt });
+      const denial = halt === null ? lastLook(runtime.state, effect.clientOrderId, parts.clock.now()) : { guard: 'haltFile', value: 'found', limit: 'none' };
       if (denial !== null) return runtime.submit({ kind: 'dispatchDenied', clientOrderId: effect.clientOrderId, ...denial });
       const exchange = await parts.broker.send(effect.request);
       return runtime.submit({ kind: 'exchange', clientOrderId: effect.clientOrderId, request: effect.request, exchange });

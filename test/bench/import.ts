@@ -98,7 +98,7 @@ async function importOnce(url: string, directory: string): Promise<Imported> {
     };
     const runtime = new Runtime({
       initial: initialDesk(settings), journal, clock, timers: new SystemTimers(clock), laneOf: liveLaneOf, recorded: () => undefined, observed,
-      perform: performWith({ broker, clock, seat, connectFeeds: () => Promise.resolve(), reconnectFeed: () => undefined, reply: () => undefined }),
+      perform: performWith({ broker, clock, seat, connectFeeds: () => Promise.resolve(), reconnectFeed: () => undefined, reply: () => undefined, haltFile: { find: () => null, remove: () => null } }),
     });
     runtime.submit({ kind: 'start', run: RUN });
     void runtime.ended.then(async ({ exitCode, reason }) => {

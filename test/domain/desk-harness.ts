@@ -41,6 +41,8 @@ export class DeskHarness {
   /** Directories of models that the desk wants verified, and how often it wants one to take over. */
   readonly verifications: string[] = [];
   adoptions = 0;
+  /** How often the desk wanted the HALT file gone. */
+  haltFilesRemoved = 0;
   consultations: Consultation[] = [];
   timers = new Map<string, Instant>();
   state: DeskState;
@@ -242,6 +244,9 @@ export class DeskHarness {
         return;
       case 'verifyModel':
         this.verifications.push(effect.directory);
+        return;
+      case 'removeHaltFile':
+        this.haltFilesRemoved += 1;
         return;
       case 'adoptModel':
         this.adoptions += 1;

@@ -105,7 +105,7 @@ describe('the catalogue of events', () => {
       ledger: ['BrokerExchangeRecorded', 'BrokerTransactionRecorded', 'ForeignTradeObserved', 'LedgerBaselined', 'ReviewRequired'],
       trading: ['DecisionMade', 'DecisionSkipped', 'OrderAbandoned', 'OrderAccepted', 'OrderCancelled', 'OrderDenied', 'OrderFilled', 'OrderIntended', 'OrderOutcomeUnknown', 'OrderRejected', 'OrderSubmitted', 'PositionAdjusted', 'StopReplaced', 'StopReplacementFailed', 'StopReplacementIntended'],
       reconciliation: ['DiscrepancyDetected', 'ReconciliationCompleted'],
-      safety: ['ControlAccess', 'ForeignTradeAcknowledged', 'TransactionAcknowledged', 'TradingArmed', 'TradingDisarmed', 'TradingHalted', 'TradingObserving', 'TradingReducing', 'TradingResumed'],
+      safety: ['ControlAccess', 'EmergencyRecordImported', 'ForeignTradeAcknowledged', 'TransactionAcknowledged', 'TradingArmed', 'TradingDisarmed', 'TradingHalted', 'TradingObserving', 'TradingReducing', 'TradingResumed'],
       daemon: ['AlertRaised', 'DaemonStarted', 'DaemonStopped', 'EpochRaised', 'FeedConnected', 'FeedDisconnected', 'ModelLoaded', 'ModelRejected', 'ModelSwapped'],
     };
     const raised: { readonly [type: string]: number } = { DaemonStarted: 2, DecisionMade: 2, DecisionSkipped: 2, OrderIntended: 2, OrderDenied: 2, ReconciliationCompleted: 2, DiscrepancyDetected: 2 };

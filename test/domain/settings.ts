@@ -36,7 +36,7 @@ export const LIMITS: SafetyLimits = {
   diskFreeBytesMin: 1_000,
   dispositions: {
     lossLimit: 'flatten', overFill: 'flatten', positionLimit: 'flatten', slippage: 'hold', losingStreak: 'flatten', executions: 'flatten', model: 'flatten', data: 'flatten',
-    foreignTrade: 'hold', authentication: 'hold', unknownSchema: 'hold', protocol: 'hold', egress: 'hold', rejections: 'hold', discrepancy: 'hold', operator: 'hold',
+    foreignTrade: 'hold', authentication: 'hold', unknownSchema: 'hold', protocol: 'hold', egress: 'hold', rejections: 'hold', discrepancy: 'hold', operator: 'hold', emergency: 'hold',
   },
 };
 

@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { schemaKeys } from '../../config/schema.ts';
 import { environmentName } from '../../config/source.ts';
+import { tool } from './emergency.ts';
 
 const UNIT_FILE = 'ops/systemd/reckoner.service';
 const EXPOSURE_MAX = 1.5;
@@ -13,8 +14,8 @@ const dockerfile = readFileSync('Dockerfile', 'utf8');
 const runbook = readFileSync('ops/runbook.md', 'utf8');
 const NO_RESTART = [30, 31, 32, 33, 64, 78];
 
-const settingsOf = (key: string): readonly string[] =>
-  unit.split('\n').filter((line) => line.startsWith(`${key}=`)).map((line) => line.slice(key.length + 1));
+const settingsOf = (key: string, text = unit): readonly string[] =>
+  text.split('\n').filter((line) => line.startsWith(`${key}=`)).map((line) => line.slice(key.length + 1));
 const knownVariables = new Set(schemaKeys().map(({ path }) => environmentName(path)));
 const unknownVariables = (text: string): readonly string[] => [...text.matchAll(/\bRECKONER_[A-Z0-9_]+/g)].map(([name]) => name).filter((name) => !knownVariables.has(name));
 
@@ -45,6 +46,17 @@ describe('the systemd unit', () => {
 
   test('sets variables that the configuration knows', () => {
     expect(unknownVariables(unit)).toEqual([]);
+  });
+});
+
+describe('the unit that flattens at the open', () => {
+  const text = readFileSync('ops/systemd/reckoner-flatten-at-open.service', 'utf8');
+
+  test('is started by a hand alone, waits without end, and tries again only where nothing is known', () => {
+    expect(text).not.toContain('[Install]');
+    expect(settingsOf('ExecStart', text).join()).toMatch(/ops\/emergency-close .*--token-file %d\/oanda-token .*--yes --halted wait --forever$/);
+    const answers = settingsOf('RestartPreventExitStatus', text).join(' ').split(' ');
+    expect(Object.keys(tool.MEANINGS).filter((code) => code !== '0' && !answers.includes(code))).toEqual(['1', '43']);
   });
 });
 

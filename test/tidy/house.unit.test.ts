@@ -6,9 +6,12 @@ import { ROOT, projectFiles } from './files.ts';
 
 const FILES = projectFiles();
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
-const CODE = FILES.filter((path) => /\.(ts|js|cjs|mjs|sh)$/.test(path) || path === '.ci/run');
+/** One file by promise, so that it can be copied to where it is needed: it alone may be longer. */
+const ALONE = 'ops/emergency-close';
+const CODE = FILES.filter((path) => /\.(ts|js|cjs|mjs|sh)$/.test(path) || path === '.ci/run' || path === ALONE);
 const TEXT = [...CODE, ...FILES.filter((path) => /\.(md|ya?ml|service|json)$/.test(path) || path === 'Dockerfile')].filter((path) => !path.startsWith('test/fixtures/'));
 const LINES_MAX = 600;
+const LINES_ALONE_MAX = 750;
 const FIXTURE_BYTES_MAX = 150 * 1024;
 
 /** Lines that match, as `file:line`. The patterns are spelled in pieces, so that this file does not match itself. */
@@ -24,7 +27,7 @@ describe('the house', () => {
   });
 
   test(`has no file of code longer than ${LINES_MAX} lines`, () => {
-    expect(CODE.filter((path) => read(path).split('\n').length > LINES_MAX + 1)).toEqual([]);
+    expect(CODE.filter((path) => read(path).split('\n').length > (path === ALONE ? LINES_ALONE_MAX : LINES_MAX) + 1)).toEqual([]);
   });
 
   test('leaves nothing for later', () => {

@@ -34,6 +34,17 @@ describe('the lint rules keep the core pure', () => {
   });
 });
 
+describe('the lint rules hold the emergency close to an older Node', () => {
+  test.each([
+    ['const later = Promise.withResolvers();\nmodule.exports = later;', 'no-restricted-properties'],
+    ['using handle = module.exports;', /Parsing error/],
+    ['module.exports = WebSocket;', 'no-undef'],
+    ["import fs from 'node:fs';", /Parsing error/],
+  ])('refuse %s', async (text, rule) => {
+    expect((await brokenRules(`${text}\n`, 'ops/emergency-close')).filter((broken) => (typeof rule === 'string' ? broken === rule : rule.test(broken)))).not.toEqual([]);
+  });
+});
+
 describe('the lint rules hold everywhere', () => {
   test.each([
     ['export const loose: any = 1;', '@typescript-eslint/no-explicit-any'],
