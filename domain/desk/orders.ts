@@ -173,6 +173,8 @@ function flattenCause(state: DeskState, book: Book, trade: OpenTrade, now: Insta
   if (settings.fridayFlattenMinute !== null && isWeekendHold(settings.calendar, now, settings.fridayFlattenMinute)) return 'weekend';
   if (safety.mode === 'HALTED') return safety.disposition === 'flatten' ? 'halt' : null;
   const lastDecisionAt = book.trading.lastDecisionBarStart === null ? trade.openedAt : Math.max(barEnd(book.trading.lastDecisionBarStart), trade.openedAt);
+  // A span holds no more open minutes than minutes, which settles nearly every question.
+  if (now - lastDecisionAt <= settings.blindBarsMax * MINUTE_MS) return null;
   return openMinutesBetween(calendarFor(settings.calendar, trade.instrument), lastDecisionAt as Instant, now) > settings.blindBarsMax ? 'blind' : null;
 }
 
@@ -204,8 +206,9 @@ export function flattenWhatIsDue(draft: Draft): void {
 function flattenIfDue(draft: Draft, book: Book, trade: OpenTrade): void {
   if (isBeingClosed(book, trade.tradeId, draft.now)) return;
   const cause = flattenCause(draft.state, book, trade, draft.now);
+  if (cause === null) return;
   const clientOrderId = flattenOrderIdOf(draft.state.settings.accountId, trade.tradeId, floorMinute(draft.now));
-  if (cause === null || book.trading.orders.has(clientOrderId) || !mayTryClosing(draft.state, book, trade.tradeId, draft.now)) return;
+  if (book.trading.orders.has(clientOrderId) || !mayTryClosing(draft.state, book, trade.tradeId, draft.now)) return;
   closeTrade(draft, book, trade, cause, clientOrderId, null, null);
 }
 

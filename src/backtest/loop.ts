@@ -9,6 +9,7 @@ import type { Timer } from '../../domain/clock.ts';
 import type { Consultation, Effect, Emission, Input, PolicyOutcome } from '../../domain/desk/inputs.ts';
 import { lastLook } from '../../domain/desk/orders.ts';
 import type { DeskState } from '../../domain/desk/state.ts';
+import type { Step } from '../../domain/desk/step.ts';
 import { step } from '../../domain/desk/step.ts';
 import type { OperatorCommand } from '../../domain/safety.ts';
 import type { Journal } from '../daemon/journal.ts';
@@ -69,20 +70,22 @@ export class BacktestLoop {
     for (let steps = 0; this.#end === null; steps += 1) {
       if (steps > STEPS_A_DRAIN_MAX) throw new Error(`the desk does not come to rest at ${this.#parts.clock.now()} ms`);
       const input = this.#inputs.shift();
-      if (input !== undefined) {
-        await this.#take(input);
-        continue;
-      }
-      const effect = this.#effects.shift();
-      if (effect === undefined) return;
-      const performed = this.#perform(effect);
-      if (performed !== undefined) await performed;
+      const effect = input === undefined ? this.#effects.shift() : undefined;
+      if (input === undefined && effect === undefined) return;
+      const pending = input === undefined ? this.#perform(effect!) : this.#take(input);
+      if (pending !== undefined) await pending;
     }
   }
 
-  async #take(input: Input): Promise<void> {
-    const { state, emissions, effects } = step(this.#state, input);
-    if (emissions.length > 0) await this.#parts.journal.append(emissions);
+  /** Nothing follows from a step before what it tells has been appended; most steps tell nothing. */
+  #take(input: Input): Promise<void> | undefined {
+    const next = step(this.#state, input);
+    if (next.emissions.length > 0) return this.#parts.journal.append(next.emissions).then(() => this.#adopt(next));
+    this.#adopt(next);
+    return undefined;
+  }
+
+  #adopt({ state, emissions, effects }: Step): void {
     this.#state = state;
     for (const effect of effects) this.#begin(effect);
     this.#parts.observed(state, emissions);
@@ -111,7 +114,8 @@ export class BacktestLoop {
         this.#refusal = effect.result.accepted ? null : effect.result.message;
         return undefined;
       case 'read':
-        return whenThere(this.#parts.market.answer(effect.read), (answer) => this.submit({ kind: 'answer', read: effect.read, answer }));
+        this.submit({ kind: 'answer', read: effect.read, answer: this.#parts.market.answer(effect.read) });
+        return undefined;
       case 'consult':
         return whenThere(this.#parts.consult(effect.consultation), (outcome) => this.submit({ kind: 'advice', consultation: effect.consultation, outcome }));
       case 'dispatch':

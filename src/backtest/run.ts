@@ -47,7 +47,7 @@ export async function runBacktest(parts: BacktestParts): Promise<BacktestResult>
   const { venue, timeline } = inProcess;
   const names = config.instruments.map(({ name }) => name);
   const market = new BacktestMarket(inProcess, names);
-  const settings = deskSettings(config, await market.instruments(), policy.windowBars);
+  const settings = deskSettings(config, market.instruments(), policy.windowBars);
   const clock = new LockstepClock(venue.now);
   const timers = new LockstepTimers();
   const journal = new Journal({
