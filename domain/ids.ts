@@ -19,8 +19,16 @@ export type ClientOrderId = string & { readonly [brand]: 'ClientOrderId' };
 const NAMESPACE = uuidBytes(uuidv5('reckoner.v1', uuidv5.DNS));
 
 /** The names of one bar are asked for several times within a step; the newest few are kept. */
-const REMEMBERED_MAX = 256;
-const remembered = new Map<string, string>();
+const remembered: { readonly parts: readonly string[]; readonly id: string }[] = [];
+const REMEMBERED_MAX = 8;
+let rememberedNext = 0;
+
+function isSame(left: readonly string[], right: readonly string[]): boolean {
+  if (left.length !== right.length) return false;
+  // The last parts differ first: what a name is about comes behind what kind of name it is.
+  for (let index = left.length - 1; index >= 0; index -= 1) if (left[index] !== right[index]) return false;
+  return true;
+}
 
 /** The namespace and room for a text behind it, written anew for each name. */
 const preimage = Buffer.alloc(1_024);
@@ -37,16 +45,15 @@ const preimageOf = (text: string): Uint8Array =>
 function nameBased(text: string): string {
   const hex = hash('sha1', preimageOf(text), 'hex');
   const variant = '89ab'[Number.parseInt(hex[16]!, 16) & 3]!;
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+  // Joined, not concatenated: a log keeps millions of them, and a joined text is one piece of memory.
+  return [hex.slice(0, 8), hex.slice(8, 12), `5${hex.slice(13, 16)}`, variant + hex.slice(17, 20), hex.slice(20, 32)].join('-');
 }
 
 export function derivedId(...parts: readonly string[]): string {
-  const text = parts.join('|');
-  const known = remembered.get(text);
-  if (known !== undefined) return known;
-  const id = nameBased(text);
-  if (remembered.size >= REMEMBERED_MAX) remembered.clear();
-  remembered.set(text, id);
+  for (const known of remembered) if (isSame(known.parts, parts)) return known.id;
+  const id = nameBased(parts.join('|'));
+  remembered[rememberedNext] = { parts, id };
+  rememberedNext = (rememberedNext + 1) % REMEMBERED_MAX;
   return id;
 }
 

@@ -139,6 +139,8 @@ export interface LogListener {
  */
 export interface EventStore {
   append(batch: readonly StreamAppend[]): Promise<AppendOutcome>;
+  /** The same of a store that has nothing to wait for; every other store is without it. */
+  appendAtOnce?(batch: readonly StreamAppend[]): AppendOutcome;
   /** At most `countMax` events of a stream from `fromRevision` on. */
   readStream(stream: StreamName, fromRevision: number, countMax: number): Promise<readonly RecordedEvent[]>;
   /** At most `countMax` events of the log behind `afterPosition` (-1 for all), in order. */

@@ -27,6 +27,8 @@ const SCALE = 10n ** BigInt(SCALE_DIGITS);
 const SCALE_FLOAT = 10 ** SCALE_DIGITS;
 const SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 const POWERS = Array.from({ length: SCALE_DIGITS + 1 }, (_, power) => 10 ** power);
+const BIG_POWERS = POWERS.map(BigInt);
+const powerOfTen = (power: number): bigint => BIG_POWERS[power] ?? 10n ** BigInt(power);
 const DECIMAL_PATTERN = /^(-)?(\d{1,20})(?:\.(\d{1,30}))?$/;
 
 /** Raised for text that is not a plain decimal. The message names the field and the remedy. */
@@ -110,11 +112,11 @@ function divideRounded(numerator: bigint, denominator: bigint): bigint {
 /** units × price difference = an amount in quote currency; exact unless both carry over five decimals. */
 export const priceTimesUnits = (value: Price, count: Units): Money => divideRounded(value * count, SCALE) as Money;
 /** Any value times a dimensionless factor, rounded to the scale. */
-export const scaleBy = <T extends AnyScaled>(value: T, factor: Ratio): T => divideRounded(value * factor, SCALE) as T;
+export const scaleBy = <T extends AnyScaled>(value: T, factor: Ratio): T => (factor === ONE_RATIO ? value : (divideRounded(value * factor, SCALE) as T));
 /** The share that `part` is of `whole`; a zero `whole` is the caller's error. */
 export function ratioOf<T extends AnyScaled>(part: T, whole: T): Ratio {
   if (whole === 0n) throw new DecimalError('ratio of a part to a whole of zero');
-  return divideRounded(part * SCALE, whole) as Ratio;
+  return part === whole ? ONE_RATIO : divideRounded(part * SCALE, whole) as Ratio;
 }
 /** Divides what is not negative by what is positive, rounded up: what is held against a limit must not be rounded away. */
 const divideUp = (numerator: bigint, denominator: bigint): bigint => (numerator + denominator - 1n) / denominator;
@@ -139,11 +141,11 @@ export function midPrice(bid: Price, ask: Price): Price {
 }
 /** A price distance in pips, for an instrument whose pip is 10^pipLocation. */
 export function priceToPips(distance: Price, pipLocation: number): Pips {
-  return (pipLocation <= 0 ? distance * 10n ** BigInt(-pipLocation) : divideRounded(distance, 10n ** BigInt(pipLocation))) as Pips;
+  return (pipLocation <= 0 ? distance * powerOfTen(-pipLocation) : divideRounded(distance, powerOfTen(pipLocation))) as Pips;
 }
 /** A distance in pips as a price distance, rounded to the scale. */
 export function pipsToPrice(distance: Pips, pipLocation: number): Price {
-  return (pipLocation <= 0 ? divideRounded(distance, 10n ** BigInt(-pipLocation)) : distance * 10n ** BigInt(pipLocation)) as Price;
+  return (pipLocation <= 0 ? divideRounded(distance, powerOfTen(-pipLocation)) : distance * powerOfTen(pipLocation)) as Price;
 }
 
 /** The shortest plain decimal of a value: `-12.5`, `0`, `1.38676`. Reads back to the same value. */

@@ -7,7 +7,7 @@ import { canonicalJson } from '../../domain/canonical.ts';
 import { ChainChecker } from '../../domain/chain.ts';
 import { LogFeed } from '../../domain/feed.ts';
 import { StoreError, headHash, sealEvent } from '../../domain/log.ts';
-import type { Seal } from '../../domain/append.ts';
+import type { AppendView, Seal } from '../../domain/append.ts';
 import type { AppendOutcome, EventDraft, EventStore, LogHead, LogListener, LogVerdict, RecordedEvent, StreamAppend, StreamHead, StreamName } from '../../domain/log.ts';
 
 export interface MemoryStoreOptions {
@@ -70,10 +70,19 @@ class MemoryStore implements EventStore {
     { headPosition: () => this.#events.length - 1, readPage: (after, countMax) => this.#events.slice(after + 1, after + 1 + countMax) },
     { soon: queueMicrotask, later: (task) => void setImmediate(task) },
   );
+  readonly #view: AppendView;
   #closed = false;
 
   constructor(hashing: MemoryStoreOptions['hashing']) {
     this.#hashing = hashing;
+    const [events, streams] = [this.#events, this.#streams];
+    this.#view = {
+      get sequence() {
+        return events.length - 1;
+      },
+      headOf: (stream) => streams.get(stream)?.at(-1),
+      recorded: (stream, from, countMax) => streams.get(stream)?.slice(from, from + countMax) ?? [],
+    };
   }
 
   #checkUsable(): void {
@@ -85,13 +94,12 @@ class MemoryStore implements EventStore {
   }
 
   async append(batch: readonly StreamAppend[]): Promise<AppendOutcome> {
+    return this.appendAtOnce(batch);
+  }
+
+  appendAtOnce(batch: readonly StreamAppend[]): AppendOutcome {
     this.#checkUsable();
-    const view = {
-      sequence: this.#events.length - 1,
-      headOf: (stream: StreamName) => this.#streams.get(stream)?.at(-1),
-      recorded: (stream: StreamName, from: number, countMax: number) => this.#streams.get(stream)?.slice(from, from + countMax) ?? [],
-    };
-    const plan = planAppend(batch, view, this.#hashing === 'chain' ? sealed : unhashed);
+    const plan = planAppend(batch, this.#view, this.#hashing === 'chain' ? sealed : unhashed);
     if (plan.kind === 'conflict') return plan;
     if (plan.kind === 'write') {
       for (const event of plan.events) {

@@ -123,8 +123,10 @@ export function takeBars(draft: Draft, instrument: InstrumentName, bars: readonl
     // A minute that was given up is told as skipped: nothing is decided on it any more.
     const awaited = draft.state.live.awaited.get(instrument)?.barStart ?? bar.start;
     const live = purpose === 'boundary' && bar === newest && bar.start >= awaited && draft.now >= barEnd(bar.start) && draft.now - barEnd(bar.start) <= DECISION_AGE_MS_MAX;
-    const decisionId = decisionIdOf(draft.state.settings.accountId, instrument, bar.start);
     const events = recordBar(market, bar, live, absence, rules);
+    // What is read again says nothing new, as a rule.
+    if (events.length === 0) continue;
+    const decisionId = decisionIdOf(draft.state.settings.accountId, instrument, bar.start);
     for (const event of events) {
       const recorded = event.type === 'MarketBarClosed' || event.type === 'MarketBarBackfilled';
       draft.tell(event, { instrument, actor: 'market', occurredAt: occurredAt(draft, event, bar), correlationId: decisionId, ...(recorded ? { id: factId('bar', decisionId) } : {}) });
@@ -138,11 +140,19 @@ const occurredAt = (draft: Draft, event: DomainEvent, bar: Bar): Instant =>
   event.type === 'MarketBarRevised' ? draft.now : event.type === 'MarketGapDetected' ? bar.start : barEnd(bar.start);
 
 function barClosed(draft: Draft, instrument: InstrumentName, barStart: Instant, decisionId: DecisionId): void {
-  const awaited = new Map(draft.state.live.awaited);
-  if ((awaited.get(instrument)?.barStart ?? 0) <= barStart) awaited.delete(instrument);
-  draft.live({ awaited });
+  haveCome(draft, instrument, barStart);
   haltOnDayLoss(draft);
   consult(draft, instrument, barStart, decisionId);
+}
+
+/** The candle that was awaited is there: nobody needs to be reminded of it. */
+function haveCome(draft: Draft, instrument: InstrumentName, barStart: Instant): void {
+  const awaited = draft.state.live.awaited.get(instrument);
+  if (awaited === undefined || awaited.barStart > barStart) return;
+  const rest = new Map(draft.state.live.awaited);
+  rest.delete(instrument);
+  draft.live({ awaited: rest });
+  draft.ask({ kind: 'wake', key: wakeKey(instrument), at: null });
 }
 
 /** The day's loss limits: reaching one halts and, by default, flattens. */

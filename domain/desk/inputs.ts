@@ -106,8 +106,8 @@ export type Effect =
   | { readonly kind: 'verifyModel'; readonly directory: string }
   /** Let the verified model take over, after every consultation that was asked for before. */
   | { readonly kind: 'adoptModel' }
-  /** A timer: one per key, a later one replaces it. */
-  | { readonly kind: 'wake'; readonly key: string; readonly at: Instant }
+  /** A timer: one per key, a later one replaces it, and null ends it. */
+  | { readonly kind: 'wake'; readonly key: string; readonly at: Instant | null }
   | { readonly kind: 'reply'; readonly commandId: number; readonly result: Omit<CommandResult, 'events'> }
   | { readonly kind: 'shutdown'; readonly exitCode: number; readonly reason: string };
 

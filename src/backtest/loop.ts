@@ -38,6 +38,8 @@ export class BacktestLoop {
   #state: DeskState;
   #end: { readonly exitCode: number; readonly reason: string } | null = null;
   #refusal: string | null = null;
+  /** Taken since the desk was last at rest. */
+  #steps = 0;
 
   constructor(parts: LoopParts) {
     this.#parts = parts;
@@ -66,21 +68,34 @@ export class BacktestLoop {
   }
 
   /** Takes inputs and runs effects until neither is left. */
-  async drain(): Promise<void> {
-    for (let steps = 0; this.#end === null; steps += 1) {
-      if (steps > STEPS_A_DRAIN_MAX) throw new Error(`the desk does not come to rest at ${this.#parts.clock.now()} ms`);
+  drain(): Promise<void> | undefined {
+    this.#steps = 0;
+    const pending = this.#advance();
+    return pending === undefined ? undefined : this.#goOn(pending);
+  }
+
+  async #goOn(first: Promise<void>): Promise<void> {
+    for (let pending: Promise<void> | undefined = first; pending !== undefined; pending = this.#advance()) await pending;
+  }
+
+  /** Goes on until the desk is at rest or something has to be waited for. */
+  #advance(): Promise<void> | undefined {
+    for (; this.#end === null; this.#steps += 1) {
+      if (this.#steps > STEPS_A_DRAIN_MAX) throw new Error(`the desk does not come to rest at ${this.#parts.clock.now()} ms`);
       const input = this.#inputs.shift();
       const effect = input === undefined ? this.#effects.shift() : undefined;
-      if (input === undefined && effect === undefined) return;
+      if (input === undefined && effect === undefined) return undefined;
       const pending = input === undefined ? this.#perform(effect!) : this.#take(input);
-      if (pending !== undefined) await pending;
+      if (pending !== undefined) return pending;
     }
+    return undefined;
   }
 
   /** Nothing follows from a step before what it tells has been appended; most steps tell nothing. */
   #take(input: Input): Promise<void> | undefined {
     const next = step(this.#state, input);
-    if (next.emissions.length > 0) return this.#parts.journal.append(next.emissions).then(() => this.#adopt(next));
+    const recorded = next.emissions.length === 0 ? undefined : this.#parts.journal.record(next.emissions);
+    if (recorded !== undefined) return recorded.then(() => this.#adopt(next));
     this.#adopt(next);
     return undefined;
   }
@@ -96,10 +111,13 @@ export class BacktestLoop {
       case 'shutdown':
         this.#end ??= { exitCode: effect.exitCode, reason: effect.reason };
         return;
-      case 'wake':
-        this.#timers.get(effect.key)?.cancel();
-        this.#timers.set(effect.key, this.#parts.timers.at(effect.at, () => this.submit({ kind: 'wake', key: effect.key })));
+      case 'wake': {
+        const { key, at } = effect;
+        this.#timers.get(key)?.cancel();
+        if (at === null) this.#timers.delete(key);
+        else this.#timers.set(key, this.#parts.timers.at(at, () => this.submit({ kind: 'wake', key })));
         return;
+      }
       default:
         this.#effects.push(effect);
     }

@@ -27,6 +27,8 @@ export class BacktestMarket {
   readonly #precision: ReadonlyMap<string, number>;
   readonly #happened: Happenings = { quotes: [], transactions: [] };
   #positionsRead: PositionsSnapshot | null = null;
+  /** The bars of the last answer, by their places in the series: the newest few are asked for again each minute. */
+  readonly #barsRead = new Map<InstrumentName, { readonly first: number; readonly bars: readonly Bar[] }>();
 
   constructor(market: InProcessMarket, instruments: readonly InstrumentName[]) {
     this.#market = market;
@@ -102,10 +104,14 @@ export class BacktestMarket {
     const { now } = this.#market.venue;
     const complete = cursor.bar > 0 && series.end(cursor.bar - 1) > now ? cursor.bar - 1 : cursor.bar;
     const first = from === null ? Math.max(0, complete - countMax) : firstFrom(series, from, complete);
+    const before = this.#barsRead.get(instrument);
     const bars: Bar[] = [];
     for (let index = first; index < complete && bars.length < countMax; index += 1) {
-      bars.push({ instrument, start: series.start(index), bid: ohlc(series.bid(index), precision), ask: ohlc(series.ask(index), precision), volume: series.volume(index) || ANCHOR_PATH.length });
+      bars.push(before?.bars[index - before.first] ?? {
+        instrument, start: series.start(index), bid: ohlc(series.bid(index), precision), ask: ohlc(series.ask(index), precision), volume: series.volume(index) || ANCHOR_PATH.length,
+      });
     }
+    this.#barsRead.set(instrument, { first, bars });
     return bars;
   }
 }

@@ -71,7 +71,8 @@ export async function runBacktest(parts: BacktestParts): Promise<BacktestResult>
   await loop.drain();
   for (let told = 0; !timeline.done; ) {
     timeline.moveOn(timers.nextAt());
-    await follow(loop, market, clock, timers, venue.now);
+    const pending = follow(loop, market, clock, timers, venue.now);
+    if (pending !== undefined) await pending;
     if (loop.end !== null) throw new BacktestError(`the desk ended at ${new Date(venue.now).toISOString()} with exit code ${loop.end.exitCode}: ${loop.end.reason}`);
     if (timeline.barsDone - told >= PROGRESS_BARS) parts.progress((told = timeline.barsDone), timeline.barsTotal);
   }
@@ -81,19 +82,24 @@ export async function runBacktest(parts: BacktestParts): Promise<BacktestResult>
 }
 
 /** What happened, each at its own time, quotes before transactions of one instant; then what is due now. */
-async function follow(loop: BacktestLoop, market: BacktestMarket, clock: LockstepClock, timers: LockstepTimers, now: Instant): Promise<void> {
+function follow(loop: BacktestLoop, market: BacktestMarket, clock: LockstepClock, timers: LockstepTimers, now: Instant): Promise<void> | undefined {
   const { quotes: all, transactions } = market.take();
   const quotes = transactions.length === 0 ? withoutPassing(loop.state, all) : all;
-  for (let [quote, transaction] = [0, 0]; quote < quotes.length || transaction < transactions.length; ) {
-    const at = Math.min(quotes[quote]?.at ?? Infinity, transactions[transaction]?.at ?? Infinity) as Instant;
-    if (at > clock.now()) clock.moveTo(at);
-    for (; quotes[quote]?.at === at; quote += 1) loop.submit({ kind: 'quote', quote: quotes[quote]! });
-    for (; transactions[transaction]?.at === at; transaction += 1) loop.submit({ kind: 'notice', transactionId: transactions[transaction]!.id });
-    await loop.drain();
-  }
-  clock.moveTo(now);
-  timers.fireDue(now);
-  await loop.drain();
+  let [quote, transaction] = [0, 0];
+  const goOn = (): Promise<void> | undefined => {
+    while (quote < quotes.length || transaction < transactions.length) {
+      const at = Math.min(quotes[quote]?.at ?? Infinity, transactions[transaction]?.at ?? Infinity) as Instant;
+      if (at > clock.now()) clock.moveTo(at);
+      for (; quotes[quote]?.at === at; quote += 1) loop.submit({ kind: 'quote', quote: quotes[quote]! });
+      for (; transactions[transaction]?.at === at; transaction += 1) loop.submit({ kind: 'notice', transactionId: transactions[transaction]!.id });
+      const pending = loop.drain();
+      if (pending !== undefined) return pending.then(goOn);
+    }
+    clock.moveTo(now);
+    timers.fireDue(now);
+    return loop.drain();
+  };
+  return goOn();
 }
 
 /** Of quotes with nothing else between them those that the desk must see: of each pair the newest alone, where that is enough. */

@@ -7,7 +7,7 @@ import type { Emission } from '../../domain/desk/inputs.ts';
 import { THE_ONE_BEFORE } from '../../domain/desk/inputs.ts';
 import { CATALOGUE, parseEvent } from '../../domain/events.ts';
 import { derivedId, streamOf } from '../../domain/ids.ts';
-import type { EventDraft, EventStore, LogHead, RecordedEvent, StreamAppend, StreamName } from '../../domain/log.ts';
+import type { AppendOutcome, EventDraft, EventStore, LogHead, RecordedEvent, StreamAppend, StreamName } from '../../domain/log.ts';
 import { StoreError } from '../../domain/log.ts';
 import { formatInstant } from '../../domain/time.ts';
 
@@ -50,6 +50,18 @@ export class Journal {
    * @throws StoreError when the store failed, or somebody else has written to our streams.
    */
   async append(emissions: readonly Emission[]): Promise<readonly RecordedEvent[]> {
+    return recordedBy(await this.#options.store.append(this.#batchOf(emissions)));
+  }
+
+  /** The same without a promise where the store has nothing to wait for. */
+  record(emissions: readonly Emission[]): Promise<readonly RecordedEvent[]> | undefined {
+    const { store } = this.#options;
+    if (store.appendAtOnce === undefined) return this.append(emissions);
+    recordedBy(store.appendAtOnce(this.#batchOf(emissions)));
+    return undefined;
+  }
+
+  #batchOf(emissions: readonly Emission[]): readonly StreamAppend[] {
     const batch: { stream: StreamName; expectedRevision: number; events: EventDraft[] }[] = [];
     let previousId: string | null = null;
     for (const emission of emissions) {
@@ -62,11 +74,7 @@ export class Journal {
       else batch.push({ stream, expectedRevision: revision, events: [draft] });
       this.#revisions.set(stream, revision + 1);
     }
-    const outcome = await this.#options.store.append(batch satisfies readonly StreamAppend[]);
-    if (outcome.kind === 'conflict') {
-      throw new StoreError(`stream ${outcome.stream} is at revision ${outcome.actualRevision}, not ${outcome.expectedRevision}: another writer is at work on this log`);
-    }
-    return outcome.events;
+    return batch;
   }
 
   /** @throws EventFormatError for a fact that the catalogue would refuse when it is read back. */
@@ -104,4 +112,11 @@ export class Journal {
       },
     };
   }
+}
+
+function recordedBy(outcome: AppendOutcome): readonly RecordedEvent[] {
+  if (outcome.kind === 'conflict') {
+    throw new StoreError(`stream ${outcome.stream} is at revision ${outcome.actualRevision}, not ${outcome.expectedRevision}: another writer is at work on this log`);
+  }
+  return outcome.events;
 }
