@@ -11,6 +11,8 @@
 import type { TransactionBody } from './ledger.ts';
 import type { DataOf, DomainEvent, OrderCause, OrderLeg } from './events.ts';
 import type { ClientOrderId, DecisionId } from './ids.ts';
+import { LayeredMap } from './layered-map.ts';
+import { withEntry, withoutEntry } from './maps.ts';
 import type { Price, Units } from './money.ts';
 import { absolute, add, format, price, priceToPips, ratioOf, subtract, units, ZERO_UNITS } from './money.ts';
 import type { Instant } from './time.ts';
@@ -48,7 +50,7 @@ export interface Trading {
   readonly lastDecisionBarStart: Instant | null;
   readonly decisions: number;
   /** Working orders and the most recent settled ones, oldest first. */
-  readonly orders: ReadonlyMap<ClientOrderId, Order>;
+  readonly orders: LayeredMap<ClientOrderId, Order>;
   /** Those of them that may still fill: the working ones, and the ones that were given up without the ledger's word. */
   readonly unsettled: ReadonlyMap<ClientOrderId, Order>;
   /** Open or closed trades that fills of ours opened; the newest ones are kept. */
@@ -66,7 +68,7 @@ export interface Trading {
 export const emptyTrading: Trading = {
   lastDecisionBarStart: null,
   decisions: 0,
-  orders: new Map(),
+  orders: LayeredMap.of(),
   unsettled: new Map(),
   ourTradeIds: new Set(),
   lateTradeIds: new Set(),
@@ -162,13 +164,12 @@ function withOrder(trading: Trading, order: Order): Trading {
   const grown = put(trading, order);
   let settledCount = grown.orders.size - workingOrders(grown).length;
   if (settledCount <= SETTLED_KEPT_MAX) return grown;
-  const orders = new Map(grown.orders);
-  const unsettled = new Map(grown.unsettled);
-  for (const [id, known] of orders) {
+  let { orders, unsettled } = grown;
+  for (const [id, known] of grown.orders) {
     if (settledCount <= SETTLED_KEPT_MAX) break;
     if (isWorking(known)) continue;
-    orders.delete(id);
-    unsettled.delete(id);
+    orders = orders.without(id);
+    unsettled = withoutEntry(unsettled, id);
     settledCount -= 1;
   }
   return { ...grown, orders, unsettled };
@@ -176,10 +177,9 @@ function withOrder(trading: Trading, order: Order): Trading {
 
 /** Puts an order, new or changed, where it belongs. */
 function put(trading: Trading, order: Order): Trading {
-  const unsettled = new Map(trading.unsettled);
-  if (mayStillFill(order)) unsettled.set(order.clientOrderId, order);
-  else unsettled.delete(order.clientOrderId);
-  return { ...trading, orders: new Map(trading.orders).set(order.clientOrderId, order), unsettled };
+  const { clientOrderId } = order;
+  const unsettled = mayStillFill(order) ? withEntry(trading.unsettled, clientOrderId, order) : withoutEntry(trading.unsettled, clientOrderId);
+  return { ...trading, orders: trading.orders.with(clientOrderId, order), unsettled };
 }
 
 /** Changes an order in one of the statuses `from`; of an order in another one the event says nothing new. */

@@ -20,10 +20,13 @@ export class WireError extends Error {
   override readonly name = 'WireError';
 }
 
+/** A body as it came over the wire, or, from a broker in this process, what its text would be read as. */
+type WireBody = string | { readonly [key: string]: Json };
+
 /** Reads a body with the given schema and mapping; every way of being wrong becomes a WireError. */
-function decode<S, T>(text: string, numbers: 'any' | 'exact', schema: z.ZodType<S>, map: (body: S) => T): T {
+function decode<S, T>(body: WireBody, numbers: 'any' | 'exact', schema: z.ZodType<S>, map: (body: S) => T): T {
   try {
-    return map(schema.parse(parseStrictJson(text, numbers)));
+    return map(schema.parse(typeof body === 'string' ? parseStrictJson(body, numbers) : body));
   } catch (error) {
     if (error instanceof z.ZodError) {
       const issue = error.issues[0]!;
@@ -55,7 +58,7 @@ const instrumentsSchema = z.object({
 });
 
 /** The pairs of an account. Instruments that are no pair (indices, bonds) are none of this daemon's and are left out. */
-export const decodeInstruments = (body: string): readonly Instrument[] =>
+export const decodeInstruments = (body: WireBody): readonly Instrument[] =>
   decode(body, 'any', instrumentsSchema, ({ instruments }) =>
     instruments
       .filter(({ name }) => /^[A-Z]{3}_[A-Z]{3}$/.test(name))
@@ -107,12 +110,12 @@ const summaryOf = (account: z.infer<z.ZodObject<typeof summaryFields>>, lastTran
   lastTransactionId: transactionNumber(lastTransactionID, 'lastTransactionID'),
 });
 
-export const decodeSummary = (body: string): AccountSummary =>
+export const decodeSummary = (body: WireBody): AccountSummary =>
   decode(body, 'any', summarySchema, ({ account, lastTransactionID }) => ({
     ...summaryOf(account, lastTransactionID), openTrades: account.openTradeCount, pendingOrders: account.pendingOrderCount,
   }));
 
-export const decodeAccount = (body: string): AccountSnapshot =>
+export const decodeAccount = (body: WireBody): AccountSnapshot =>
   decode(body, 'any', accountSchema, ({ account, lastTransactionID }) => ({
     ...summaryOf(account, lastTransactionID),
     trades: account.trades.map((trade, index) => ({
@@ -138,7 +141,7 @@ const side = z.object({ units: text });
 const positionsSchema = z.object({ positions: z.array(z.object({ instrument: text, long: side, short: side })), lastTransactionID: text });
 
 /** Net units of each open position: on a netting account one of the sides is zero. */
-export const decodePositions = (body: string): PositionsSnapshot =>
+export const decodePositions = (body: WireBody): PositionsSnapshot =>
   decode(body, 'any', positionsSchema, ({ positions, lastTransactionID }) => ({
     positions: positions
       .map((found, index) => ({

@@ -7,6 +7,7 @@ import type { DecisionId } from '../ids.ts';
 import { decisionIdOf } from '../ids.ts';
 import type { InstrumentName } from '../instruments.ts';
 import { barEnd, recordBar } from '../market.ts';
+import { withEntry, withoutEntry } from '../maps.ts';
 import { format } from '../money.ts';
 import type { ActionMask, PositionView } from '../policy.ts';
 import { ACTIONS } from '../policy.ts';
@@ -59,7 +60,7 @@ export function awaitMinute(draft: Draft): void {
     giveUpAwaited(draft, instrument);
     if (!isMarketOpen(calendarFor(draft.state.settings.calendar, instrument), barStart)) continue;
     const priced = draft.state.live.pricedMinutes.get(instrument)?.includes(barStart) ?? false;
-    draft.live({ awaited: new Map(draft.state.live.awaited).set(instrument, { barStart, attempts: 0, quoted: false, priced }) });
+    draft.live({ awaited: withEntry(draft.state.live.awaited, instrument, { barStart, attempts: 0, quoted: false, priced }) });
     readAwaited(draft, instrument);
   }
 }
@@ -68,9 +69,7 @@ export function awaitMinute(draft: Draft): void {
 function giveUpAwaited(draft: Draft, instrument: InstrumentName): void {
   const awaited = draft.state.live.awaited.get(instrument);
   if (awaited === undefined) return;
-  const rest = new Map(draft.state.live.awaited);
-  rest.delete(instrument);
-  draft.live({ awaited: rest });
+  draft.live({ awaited: withoutEntry(draft.state.live.awaited, instrument) });
   if (!awaited.priced) return;
   const decisionId = decisionIdOf(draft.state.settings.accountId, instrument, awaited.barStart);
   draft.tell({
@@ -92,7 +91,7 @@ export function readAwaited(draft: Draft, instrument: InstrumentName): void {
   readBehindNewest(draft, instrument, awaited.barStart);
   const retryAfterMs = RETRY_AFTER_MS[awaited.attempts];
   if (retryAfterMs === undefined) return;
-  draft.live({ awaited: new Map(draft.state.live.awaited).set(instrument, { ...awaited, attempts: awaited.attempts + 1 }) });
+  draft.live({ awaited: withEntry(draft.state.live.awaited, instrument, { ...awaited, attempts: awaited.attempts + 1 }) });
   draft.ask({ kind: 'wake', key: wakeKey(instrument), at: plusMs(barEnd(awaited.barStart), retryAfterMs) });
 }
 
@@ -105,7 +104,7 @@ export const isCompletedBy = (awaited: Awaited | undefined, quotedAt: Instant): 
 export function completedByQuote(draft: Draft, instrument: InstrumentName, quotedAt: Instant): void {
   const awaited = draft.state.live.awaited.get(instrument);
   if (!isCompletedBy(awaited, quotedAt)) return;
-  draft.live({ awaited: new Map(draft.state.live.awaited).set(instrument, { ...awaited, quoted: true }) });
+  draft.live({ awaited: withEntry(draft.state.live.awaited, instrument, { ...awaited, quoted: true }) });
   const last = bookOf(draft.state, instrument).market.lastBarStart;
   if (last === null || last < awaited.barStart) readBehindNewest(draft, instrument, awaited.barStart);
 }
@@ -149,9 +148,7 @@ function barClosed(draft: Draft, instrument: InstrumentName, barStart: Instant, 
 function haveCome(draft: Draft, instrument: InstrumentName, barStart: Instant): void {
   const awaited = draft.state.live.awaited.get(instrument);
   if (awaited === undefined || awaited.barStart > barStart) return;
-  const rest = new Map(draft.state.live.awaited);
-  rest.delete(instrument);
-  draft.live({ awaited: rest });
+  draft.live({ awaited: withoutEntry(draft.state.live.awaited, instrument) });
   draft.ask({ kind: 'wake', key: wakeKey(instrument), at: null });
 }
 

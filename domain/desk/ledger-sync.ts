@@ -132,10 +132,10 @@ const transactionFactId = (draft: Draft, transactionId: number): string => factI
 
 function correlationOf(draft: Draft, body: TransactionBody): string {
   const clientId = body.clientExtensions?.id ?? body.clientOrderID;
-  for (const book of draft.state.books.values()) {
-    for (const order of book.trading.orders.values()) {
-      if (order.clientOrderId === clientId || (order.status === 'accepted' && order.orderId === body.orderID)) return order.decisionId ?? order.clientOrderId;
-    }
+  for (const { trading } of draft.state.books.values()) {
+    const accepted = (order: Order): boolean => order.status === 'accepted' && order.orderId === body.orderID;
+    const order = trading.orders.get(clientId as ClientOrderId) ?? [...trading.unsettled.values()].find(accepted);
+    if (order !== undefined) return order.decisionId ?? order.clientOrderId;
   }
   return `transaction ${body.id}`;
 }

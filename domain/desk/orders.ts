@@ -302,7 +302,7 @@ export function recordExchange(draft: Draft, clientOrderId: ClientOrderId, reque
 export function abandonSilentOrders(draft: Draft): void {
   let waiting = false;
   for (const book of draft.state.books.values()) {
-    for (const order of book.trading.orders.values()) {
+    for (const order of book.trading.unsettled.values()) {
       if (order.status !== 'unknown' && order.status !== 'submitted') continue;
       const quietMs = draft.now - (order.status === 'unknown' ? order.since : order.intendedAt);
       if (order.status === 'submitted' || quietMs < draft.state.settings.quietPeriodMs) waiting = true;

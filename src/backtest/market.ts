@@ -2,7 +2,6 @@
 import type { InProcessMarket } from '../../adapters/broker/in-process.ts';
 import { ANCHOR_PATH } from '../../adapters/broker/bars/path.ts';
 import type { PointOhlc } from '../../adapters/broker/bars/series.ts';
-import type { Body } from '../../adapters/broker/engine/bodies.ts';
 import { isMarketTradeable } from '../../adapters/broker/engine/views.ts';
 import { readAccount, readInstruments, readOpenPositions, readSince, readSummary } from '../../adapters/broker/reads.ts';
 import { judgeOrderReply } from '../../adapters/oanda/client.ts';
@@ -62,7 +61,7 @@ export class BacktestMarket {
   }
 
   instruments(): readonly Instrument[] {
-    return decodeInstruments(wireText(readInstruments(this.#market.venue.engine)));
+    return decodeInstruments(readInstruments(this.#market.venue.engine));
   }
 
   /** Answers a read: bars from the series, everything else from the bodies that the broker's routes answer with. */
@@ -72,12 +71,12 @@ export class BacktestMarket {
       case 'bars':
         return { what: 'bars', bars: this.#bars(read) };
       case 'transactions':
-        return { what: 'transactions', page: decodeTransactions(wireText(readSince(engine, read.since, null)), this.#accountId, read.since) };
+        return { what: 'transactions', page: decodeTransactions(JSON.stringify(readSince(engine, read.since, null)), this.#accountId, read.since) };
       case 'snapshot':
-        if (read.scope === 'full') return { what: 'snapshot', snapshot: decodeAccount(wireText(readAccount(engine))) };
-        return { what: 'summary', summary: decodeSummary(wireText(readSummary(engine))), positions: this.#positions() };
+        if (read.scope === 'full') return { what: 'snapshot', snapshot: decodeAccount(readAccount(engine)) };
+        return { what: 'summary', summary: decodeSummary(readSummary(engine)), positions: this.#positions() };
       case 'baseline':
-        return { what: 'baseline', snapshot: decodeAccount(wireText(readAccount(engine))) };
+        return { what: 'baseline', snapshot: decodeAccount(readAccount(engine)) };
       case 'positions':
         return { what: 'positions', snapshot: this.#positions() };
     }
@@ -86,7 +85,7 @@ export class BacktestMarket {
   /** Units of open positions change by transactions alone: what was read at an id holds until the next one. */
   #positions(): PositionsSnapshot {
     const { engine } = this.#market.venue;
-    if (this.#positionsRead?.lastTransactionId !== engine.lastTransactionId) this.#positionsRead = decodePositions(wireText(readOpenPositions(engine)));
+    if (this.#positionsRead?.lastTransactionId !== engine.lastTransactionId) this.#positionsRead = decodePositions(readOpenPositions(engine));
     return this.#positionsRead;
   }
 
@@ -115,9 +114,6 @@ export class BacktestMarket {
     return bars;
   }
 }
-
-/** A body as it would leave the server: decoded like what comes over the wire, it proves as much. */
-const wireText = (body: Body): string => JSON.stringify(body);
 
 /** At a minute's end the bar asked for is nearly always the newest. */
 function firstFrom(series: { start(index: number): Instant; firstFrom(at: Instant): number }, from: Instant, complete: number): number {
