@@ -108,11 +108,12 @@ function withRevised(market: Market, revised: Bar, rules: MarketRules): Market {
   };
 }
 
+/** Fields stand in the order of canonical JSON, as in all that is told at every bar. */
 const ohlcData = (ohlc: Ohlc): DataOf<'MarketBarClosed'>['bid'] => ({
-  open: format(ohlc.open),
+  close: format(ohlc.close),
   high: format(ohlc.high),
   low: format(ohlc.low),
-  close: format(ohlc.close),
+  open: format(ohlc.open),
 });
 
 const ohlcOf = (data: RecordedBar['bid'], side: string): Ohlc => ({
@@ -126,7 +127,7 @@ const ohlcOf = (data: RecordedBar['bid'], side: string): Ohlc => ({
 let lastTold: { readonly data: RecordedBar; readonly bar: Bar } | null = null;
 
 function barData(bar: Bar): RecordedBar {
-  const data: RecordedBar = { instrument: bar.instrument, granularity: 'M1', start: formatInstant(bar.start), bid: ohlcData(bar.bid), ask: ohlcData(bar.ask), volume: bar.volume };
+  const data: RecordedBar = { ask: ohlcData(bar.ask), bid: ohlcData(bar.bid), granularity: 'M1', instrument: bar.instrument, start: formatInstant(bar.start), volume: bar.volume };
   lastTold = { data, bar };
   return data;
 }

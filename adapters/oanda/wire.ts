@@ -288,6 +288,8 @@ export function decodeRefusal(body: string): string | null {
   }
 }
 
+const orderReplySchema = z.object({ lastTransactionID: text });
+
 /** Checks that a 2xx reply to an order request is v20's: JSON, and with the ledger's position in it. */
 export const decodeOrderReply = (body: string): void =>
-  decode(body, 'any', z.object({ lastTransactionID: text }), ({ lastTransactionID }) => void transactionNumber(lastTransactionID, 'lastTransactionID'));
+  decode(body, 'any', orderReplySchema, ({ lastTransactionID }) => void transactionNumber(lastTransactionID, 'lastTransactionID'));

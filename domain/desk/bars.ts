@@ -231,34 +231,35 @@ export function takeAdvice(draft: Draft, consultation: Consultation, outcome: Po
   actOn(draft, bookOf(draft.state, instrument), proposal.action, { decisionId, transactionId: consultation.transactionId });
 }
 
+/** In the order of canonical JSON, as all that is told at every bar. */
 function decisionData(draft: Draft, consultation: Consultation, outcome: Extract<PolicyOutcome, { kind: 'proposal' }>): DataOf<'DecisionMade'> {
   const { proposal } = outcome;
   const { observation } = consultation;
   const { position } = observation;
   const run = draft.state.live.policy;
   return {
-    decisionId: consultation.decisionId,
-    instrument: consultation.instrument,
-    barStart: formatInstant(consultation.barStart),
-    mode: draft.state.safety.mode,
-    policy: run.policyName,
-    featureSetId: run.featureSetId,
-    modelLabel: run.modelLabel,
-    modelHash: run.modelHash,
-    inputHash: proposal.inputHash,
-    mask: [...observation.mask],
     action: proposal.action,
-    rule: proposal.rule,
-    lastTransactionId: String(consultation.transactionId),
-    position: {
-      side: position.side,
-      netPips: String(position.netPips),
-      barsSinceEntry: position.barsSinceEntry,
-      peakPips: String(position.peakPips),
-      drawdownPipsMax: String(position.drawdownPipsMax),
-      shadow: consultation.shadow,
-    },
-    search: proposal.search === null ? null : searchData(proposal.search),
+    barStart: formatInstant(consultation.barStart),
+    decisionId: consultation.decisionId,
     draw: proposal.draw === null ? null : { seed: proposal.draw.seed, counter: proposal.draw.counter, value: String(proposal.draw.value) },
+    featureSetId: run.featureSetId,
+    inputHash: proposal.inputHash,
+    instrument: consultation.instrument,
+    lastTransactionId: String(consultation.transactionId),
+    mask: [...observation.mask],
+    mode: draft.state.safety.mode,
+    modelHash: run.modelHash,
+    modelLabel: run.modelLabel,
+    policy: run.policyName,
+    position: {
+      barsSinceEntry: position.barsSinceEntry,
+      drawdownPipsMax: String(position.drawdownPipsMax),
+      netPips: String(position.netPips),
+      peakPips: String(position.peakPips),
+      shadow: consultation.shadow,
+      side: position.side,
+    },
+    rule: proposal.rule,
+    search: proposal.search === null ? null : searchData(proposal.search),
   };
 }
