@@ -57,6 +57,8 @@ export interface Trading {
   readonly ourTradeIds: ReadonlySet<string>;
   /** Trades to be closed because their fill came too late. */
   readonly lateTradeIds: ReadonlySet<string>;
+  /** Trades whose close the broker refused because an older one must be closed first. */
+  readonly outOfTurnTradeIds: ReadonlySet<string>;
   /** The side that a reversal still owes: its close was intended, its open was not. */
   readonly reversal: { readonly decisionId: DecisionId; readonly closeOrderId: ClientOrderId; readonly side: 1 | -1; readonly barStart: Instant } | null;
   /** Why the broker would not trade the instrument when it last refused to, and when that was; null when it has filled an opening since. */
@@ -72,6 +74,7 @@ export const emptyTrading: Trading = {
   unsettled: new Map(),
   ourTradeIds: new Set(),
   lateTradeIds: new Set(),
+  outOfTurnTradeIds: new Set(),
   reversal: null,
   restriction: null,
   lastTransactionId: 0,
@@ -205,9 +208,16 @@ function settle(trading: Trading, clientOrderId: string, end: 'denied' | 'abando
 
 /** Cancelled or rejected: both say why, and some reasons speak of the instrument rather than of the order. */
 function evolveRefusal(trading: Trading, data: DataOf<'OrderRejected'> | DataOf<'OrderCancelled'>, status: 'cancelled' | 'rejected', at: Instant): Trading {
+  const order = trading.orders.get(data.clientOrderId as ClientOrderId);
   const settled = settle(trading, data.clientOrderId, { status, reason: data.reason });
-  return restricts(data.reason) && trading.orders.has(data.clientOrderId as ClientOrderId) ? { ...settled, restriction: { reason: data.reason, since: at } } : settled;
+  if (order === undefined) return settled;
+  if (restricts(data.reason)) return { ...settled, restriction: { reason: data.reason, since: at } };
+  const outOfTurn = data.reason === FIFO_VIOLATION && order.leg === 'close' && order.tradeId !== null && settled.orders !== trading.orders;
+  return outOfTurn ? { ...settled, outOfTurnTradeIds: withTrade(settled.outOfTurnTradeIds, order.tradeId!) } : settled;
 }
+
+const FIFO_VIOLATION = 'FIFO_VIOLATION';
+const withTrade = (tradeIds: ReadonlySet<string>, tradeId: string): ReadonlySet<string> => new Set([...tradeIds, tradeId].slice(-TRADES_KEPT_MAX));
 
 /** INSTRUMENT_HALTED, _BID_REDUCE_ONLY, _NOT_TRADEABLE and their like: the broker's word on the instrument. */
 const restricts = (reason: string): boolean => reason.startsWith('INSTRUMENT_') || reason === 'MARKET_HALTED';
@@ -218,8 +228,8 @@ function evolveFill(trading: Trading, data: DataOf<'OrderFilled'>, ends: boolean
   const filledUnits = add(order.filledUnits, units(data.units));
   const filled = put(trading, ends ? { ...order, status: 'filled', filledUnits } : { ...order, filledUnits });
   if (order.leg === 'close' || data.tradeId === null) return filled;
-  const ourTradeIds = new Set([...filled.ourTradeIds, data.tradeId].slice(-TRADES_KEPT_MAX));
-  const lateTradeIds = data.late ? new Set([...filled.lateTradeIds, data.tradeId].slice(-TRADES_KEPT_MAX)) : filled.lateTradeIds;
+  const ourTradeIds = withTrade(filled.ourTradeIds, data.tradeId);
+  const lateTradeIds = data.late ? withTrade(filled.lateTradeIds, data.tradeId) : filled.lateTradeIds;
   return { ...filled, ourTradeIds, lateTradeIds, restriction: null };
 }
 

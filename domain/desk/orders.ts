@@ -126,10 +126,8 @@ function closeTrade(draft: Draft, book: Book, trade: OpenTrade, cause: OrderCaus
  * whole is closed. Where a trade of somebody else's is open too, closing the position would touch it; that is left alone.
  */
 function mustCloseOldestFirst(state: DeskState, book: Book, tradeId: string): boolean {
-  const refused = [...book.trading.orders.values()].some((order) => order.leg === 'close' && order.tradeId === tradeId && (order.status === 'cancelled' || order.status === 'rejected') && order.reason === FIFO_VIOLATION);
-  return refused && [...state.ledger.openTrades.values()].every((trade) => trade.instrument !== book.settings.instrument.name || book.trading.ourTradeIds.has(trade.tradeId));
+  return book.trading.outOfTurnTradeIds.has(tradeId) && [...state.ledger.openTrades.values()].every((trade) => trade.instrument !== book.settings.instrument.name || book.trading.ourTradeIds.has(trade.tradeId));
 }
-const FIFO_VIOLATION = 'FIFO_VIOLATION';
 
 /** A close that nobody answered for is asked again after this: it names its trade, so that a late twin finds nothing. */
 const DOUBTED_CLOSE_MS_MAX = 10 * SECOND_MS;

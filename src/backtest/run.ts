@@ -104,6 +104,8 @@ function follow(loop: BacktestLoop, market: BacktestMarket, clock: LockstepClock
 
 /** Of quotes with nothing else between them those that the desk must see: of each pair the newest alone, where that is enough. */
 function withoutPassing(state: DeskState, quotes: readonly Quote[]): readonly Quote[] {
+  const first = quotes[0];
+  if (first === undefined || quotes.every(({ instrument }) => instrument === first.instrument)) return newestSuffices(state, quotes) ? quotes.slice(-1) : quotes;
   const byInstrument = Map.groupBy(quotes, ({ instrument }) => instrument);
   for (const [instrument, each] of byInstrument) if (newestSuffices(state, each)) byInstrument.set(instrument, each.slice(-1));
   return quotes.filter((quote) => byInstrument.get(quote.instrument)!.includes(quote));

@@ -32,6 +32,7 @@ export class Journal {
   #runId = 'none';
   #clockOffsetMs = 0;
   #modelHash: string;
+  #printed = { monotonicNs: 0n, text: '0' };
 
   constructor(options: JournalOptions) {
     this.#options = options;
@@ -77,6 +78,12 @@ export class Journal {
     return batch;
   }
 
+  /** In market time many facts are told at one instant. */
+  #print(monotonicNs: bigint): string {
+    if (monotonicNs !== this.#printed.monotonicNs) this.#printed = { monotonicNs, text: String(monotonicNs) };
+    return this.#printed.text;
+  }
+
   /** @throws EventFormatError for a fact that the catalogue would refuse when it is read back. */
   #draft(emission: Emission, stream: StreamName, previousId: string | null): EventDraft {
     const { event } = emission;
@@ -101,7 +108,7 @@ export class Journal {
         causationId: emission.causedBy === THE_ONE_BEFORE ? previousId : emission.causedBy,
         occurredAt: formatInstant(emission.occurredAt),
         recordedAt: formatInstant(now),
-        monotonicNs: String(clock.monotonicNs()),
+        monotonicNs: this.#print(clock.monotonicNs()),
         clockOffsetMs: this.#clockOffsetMs,
         actor: emission.actor,
         runId: this.#runId,
