@@ -11,7 +11,10 @@ const LAYER_MAX = 32;
 const GONE: unique symbol = Symbol('gone');
 type Layer<K, V> = ReadonlyMap<K, V | typeof GONE>;
 
-export class LayeredMap<K, V> implements ReadonlyMap<K, V> {
+/** Whatever can be told from the absence of an entry. */
+type Held = string | number | bigint | boolean | symbol | object | null;
+
+export class LayeredMap<K, V extends Held> implements ReadonlyMap<K, V> {
   readonly #base: ReadonlyMap<K, V>;
   readonly #layer: Layer<K, V>;
   readonly size: number;
@@ -22,9 +25,9 @@ export class LayeredMap<K, V> implements ReadonlyMap<K, V> {
     this.size = size;
   }
 
-  static of<K, V>(entries: Iterable<readonly [K, V]> = []): LayeredMap<K, V> {
-    const base = new Map(entries);
-    return new LayeredMap(base, new Map(), base.size);
+  static of<K, V extends Held>(entries: Iterable<readonly [K, V]> = []): LayeredMap<K, V> {
+    const base = new Map<K, V>(entries);
+    return new LayeredMap<K, V>(base, new Map(), base.size);
   }
 
   get(key: K): V | undefined {
@@ -39,7 +42,7 @@ export class LayeredMap<K, V> implements ReadonlyMap<K, V> {
   }
 
   /** With an entry, in the place of its key's former one, or at the end. */
-  with(key: K, value: V & ({} | null)): LayeredMap<K, V> {
+  with(key: K, value: V): LayeredMap<K, V> {
     // An entry that has gone and comes again stands at the end, where the map below would not have it.
     if (this.#layer.size >= LAYER_MAX || this.#layer.get(key) === GONE) return LayeredMap.of(this).#put(key, value);
     return this.#put(key, value);

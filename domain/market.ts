@@ -123,17 +123,22 @@ const ohlcOf = (data: RecordedBar['bid'], side: string): Ohlc => ({
   close: price(data.close, `${side}.close`),
 });
 
-/** The bar that was told last, which is folded next: its data are never changed, so that they need not be read. */
-let lastTold: { readonly data: RecordedBar; readonly bar: Bar } | null = null;
+/** Bars by the data that tell of them, until those are folded: data that are made here need not be read here. */
+const told = new WeakMap<RecordedBar, Bar>();
 
 function barData(bar: Bar): RecordedBar {
   const data: RecordedBar = { ask: ohlcData(bar.ask), bid: ohlcData(bar.bid), granularity: 'M1', instrument: bar.instrument, start: formatInstant(bar.start), volume: bar.volume };
-  lastTold = { data, bar };
+  told.set(data, bar);
   return data;
 }
 
 function barOf(data: RecordedBar): Bar {
-  if (lastTold?.data === data) return lastTold.bar;
+  const bar = told.get(data);
+  if (bar !== undefined) {
+    // A log keeps the data for good: the bar must not be kept with them.
+    told.delete(data);
+    return bar;
+  }
   return { instrument: instrumentName(data.instrument), start: parseInstant(data.start, 'start'), bid: ohlcOf(data.bid, 'bid'), ask: ohlcOf(data.ask, 'ask'), volume: data.volume };
 }
 

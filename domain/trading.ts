@@ -213,7 +213,7 @@ function evolveRefusal(trading: Trading, data: DataOf<'OrderRejected'> | DataOf<
   if (order === undefined) return settled;
   if (restricts(data.reason)) return { ...settled, restriction: { reason: data.reason, since: at } };
   const outOfTurn = data.reason === FIFO_VIOLATION && order.leg === 'close' && order.tradeId !== null && settled.orders !== trading.orders;
-  return outOfTurn ? { ...settled, outOfTurnTradeIds: withTrade(settled.outOfTurnTradeIds, order.tradeId!) } : settled;
+  return outOfTurn ? { ...settled, outOfTurnTradeIds: withTrade(settled.outOfTurnTradeIds, order.tradeId) } : settled;
 }
 
 const FIFO_VIOLATION = 'FIFO_VIOLATION';

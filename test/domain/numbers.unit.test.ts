@@ -84,6 +84,13 @@ describe('arithmetic', () => {
     expect(() => ratioOf(money('1'), ZERO_MONEY)).toThrow(DecimalError);
   });
 
+  test('by a factor or a share of one leaves a value as it is', () => {
+    fc.assert(fc.property(scaled, (value) => {
+      expect(scaleBy(value as Money, ratio('1')) as bigint).toBe(value);
+      if (value !== 0n) expect(ratioOf(value as Money, value as Money)).toBe(ratio('1'));
+    }), { seed: 9 });
+  });
+
   test('finds the middle of any two prices that a broker prints', () => {
     expect(format(midPrice(price('1.10001'), price('1.10002')))).toBe('1.100015');
   });
@@ -144,6 +151,13 @@ describe('an instant', () => {
       expect(at - minute).toBeGreaterThanOrEqual(0);
       expect(at - minute).toBeLessThan(MINUTE_MS);
     }), { seed: 4 });
+  });
+
+  test('is printed alike however often and in whatever order it is asked for', () => {
+    const near = fc.integer({ min: 0, max: 40 * 60_000 }).map((offset) => instantOf(Date.UTC(2026, 0, 5, 23, 40) + offset));
+    fc.assert(fc.property(fc.array(near, { maxLength: 60 }), (instants) => {
+      for (const at of [...instants, ...instants.toReversed()]) expect(formatInstant(at)).toBe(`${new Date(at).toISOString().slice(0, -1)}000000Z`);
+    }), { seed: 6 });
   });
 
   test('is printed and read alike whichever day was spoken of before', () => {
