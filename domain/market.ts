@@ -71,9 +71,12 @@ const closesOf = (bar: Bar): Pick<Market, 'lastBarStart' | 'bidClose' | 'askClos
 const midCloseOf = (bar: Bar): number => toNumber(midPrice(bar.bid.close, bar.ask.close));
 
 function pushed<T>(list: readonly T[], item: T, countMax: number): readonly T[] {
-  const grown = list.slice(Math.max(0, list.length - countMax + 1));
-  grown.push(item);
-  return grown;
+  if (list.length < countMax) return [...list, item];
+  // One copy, in which everything moves down: a list that grows behind a copy is copied twice.
+  const moved = list.slice(-countMax);
+  for (let index = 1; index < countMax; index += 1) moved[index - 1] = moved[index]!;
+  moved[countMax - 1] = item;
+  return moved;
 }
 
 /** From the higher of high and last close to the lower of low and last close. */

@@ -60,8 +60,7 @@ export function awaitMinute(draft: Draft): void {
     giveUpAwaited(draft, instrument);
     if (!isMarketOpen(calendarFor(draft.state.settings.calendar, instrument), barStart)) continue;
     const priced = draft.state.live.pricedMinutes.get(instrument)?.includes(barStart) ?? false;
-    draft.live({ awaited: withEntry(draft.state.live.awaited, instrument, { barStart, attempts: 0, quoted: false, priced }) });
-    readAwaited(draft, instrument);
+    askFor(draft, instrument, { barStart, attempts: 0, quoted: false, priced });
   }
 }
 
@@ -84,18 +83,21 @@ function readBehindNewest(draft: Draft, instrument: InstrumentName, awaitedStart
   draft.ask({ kind: 'read', read: { what: 'bars', instrument, purpose: 'boundary', from: last === null ? awaitedStart : rereadFrom(draft, last), countMax: CANDLES_PER_READ_MAX } });
 }
 
-/** Asks (again) for the awaited candle, and sets the next reminder. */
+type Awaited = DeskState['live']['awaited'] extends ReadonlyMap<InstrumentName, infer Candle> ? Candle : never;
+
+/** Asks again for the awaited candle. */
 export function readAwaited(draft: Draft, instrument: InstrumentName): void {
   const awaited = draft.state.live.awaited.get(instrument);
-  if (awaited === undefined) return;
-  readBehindNewest(draft, instrument, awaited.barStart);
-  const retryAfterMs = RETRY_AFTER_MS[awaited.attempts];
-  if (retryAfterMs === undefined) return;
-  draft.live({ awaited: withEntry(draft.state.live.awaited, instrument, { ...awaited, attempts: awaited.attempts + 1 }) });
-  draft.ask({ kind: 'wake', key: wakeKey(instrument), at: plusMs(barEnd(awaited.barStart), retryAfterMs) });
+  if (awaited !== undefined) askFor(draft, instrument, awaited);
 }
 
-type Awaited = DeskState['live']['awaited'] extends ReadonlyMap<InstrumentName, infer Candle> ? Candle : never;
+/** Asks for a candle, and sets the next reminder. */
+function askFor(draft: Draft, instrument: InstrumentName, awaited: Awaited): void {
+  readBehindNewest(draft, instrument, awaited.barStart);
+  const retryAfterMs = RETRY_AFTER_MS[awaited.attempts];
+  draft.live({ awaited: withEntry(draft.state.live.awaited, instrument, { ...awaited, attempts: awaited.attempts + 1 }) });
+  if (retryAfterMs !== undefined) draft.ask({ kind: 'wake', key: wakeKey(instrument), at: plusMs(barEnd(awaited.barStart), retryAfterMs) });
+}
 
 /** Does a price of this time show the awaited candle complete, as none has before? */
 export const isCompletedBy = (awaited: Awaited | undefined, quotedAt: Instant): awaited is Awaited => awaited !== undefined && !awaited.quoted && quotedAt >= barEnd(awaited.barStart);

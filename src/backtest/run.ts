@@ -40,6 +40,8 @@ export class BacktestError extends Error {
 
 const OPERATOR = { operator: 'backtest', reason: 'a backtest trades from its first bar' };
 const PROGRESS_BARS = 1_000;
+/** How often it is looked whether they have been played; there is about one move for each bar. */
+const PROGRESS_MOVES = 64;
 
 /** @throws BacktestError */
 export async function runBacktest(parts: BacktestParts): Promise<BacktestResult> {
@@ -69,12 +71,12 @@ export async function runBacktest(parts: BacktestParts): Promise<BacktestResult>
     if (quote !== null) loop.submit({ kind: 'quote', quote });
   }
   await loop.drain();
-  for (let told = 0; !timeline.done; ) {
+  for (let [moves, told] = [0, 0]; !timeline.done; moves += 1) {
     timeline.moveOn(timers.nextAt());
     const pending = follow(loop, market, clock, timers, venue.now);
     if (pending !== undefined) await pending;
     if (loop.end !== null) throw new BacktestError(`the desk ended at ${new Date(venue.now).toISOString()} with exit code ${loop.end.exitCode}: ${loop.end.reason}`);
-    if (timeline.barsDone - told >= PROGRESS_BARS) parts.progress((told = timeline.barsDone), timeline.barsTotal);
+    if (moves % PROGRESS_MOVES === 0 && timeline.barsDone - told >= PROGRESS_BARS) parts.progress((told = timeline.barsDone), timeline.barsTotal);
   }
   loop.submit({ kind: 'stop', reason: 'the market data ended', exitCode: EXIT.ok });
   await loop.drain();
