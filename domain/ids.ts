@@ -33,13 +33,16 @@ function isSame(left: readonly string[], right: readonly string[]): boolean {
 /** The namespace and room for a text behind it, written anew for each name. */
 const preimage = Buffer.alloc(1_024);
 preimage.set(NAMESPACE);
+/** Its beginnings, by their lengths: names are of a few lengths. */
+const beginnings: Uint8Array[] = [];
 /** UTF-8 takes at most so many bytes for a UTF-16 unit. */
 const UTF8_BYTES_MAX = 3;
 
-const preimageOf = (text: string): Uint8Array =>
-  text.length * UTF8_BYTES_MAX <= preimage.length - NAMESPACE.length
-    ? preimage.subarray(0, NAMESPACE.length + preimage.write(text, NAMESPACE.length))
-    : Buffer.concat([NAMESPACE, Buffer.from(text)]);
+function preimageOf(text: string): Uint8Array {
+  if (text.length * UTF8_BYTES_MAX > preimage.length - NAMESPACE.length) return Buffer.concat([NAMESPACE, Buffer.from(text)]);
+  const length = NAMESPACE.length + preimage.write(text, NAMESPACE.length);
+  return (beginnings[length] ??= preimage.subarray(0, length));
+}
 
 /** RFC 9562 version 5 in the root namespace, by Node's own SHA-1: every event has such a name, and the library's hash is several times slower. */
 function nameBased(text: string): string {

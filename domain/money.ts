@@ -128,12 +128,26 @@ export const shareUp = <T extends AnyScaled>(part: T, whole: T): Ratio => divide
 export const worthUp = (count: Units, unitWorth: Ratio): Money => divideUp(count * unitWorth, SCALE) as Money;
 /** A price as the factor that turns an amount of base currency into quote currency. */
 export const asFactor = (value: Price): Ratio => value as bigint as Ratio;
+/** The prices that were counted and printed last: a market goes through the same few hundred again and again. */
+const SLOTS = 1_024;
+const PIPETTE = SCALE_FLOAT / 10 ** 5;
+const slotOf = (scaled: number): number => (scaled / PIPETTE) & (SLOTS - 1);
+const counted = { numbers: new Float64Array(SLOTS), values: Array.from({ length: SLOTS }, () => 0n) };
+const printed = { numbers: new Float64Array(SLOTS), texts: Array.from({ length: SLOTS }, () => '0') };
+
 /** Points of 10^-displayPrecision as a price: 138676 points of EUR_USD are 1.38676. */
 export function pointsToPrice(points: number, displayPrecision: number): Price {
   const power = POWERS[SCALE_DIGITS - displayPrecision]!;
   const scaled = points * power;
-  return (Number.isSafeInteger(scaled) ? BigInt(scaled) : BigInt(points) * BigInt(power)) as Price;
+  if (!Number.isSafeInteger(scaled)) return (BigInt(points) * BigInt(power)) as Price;
+  const slot = slotOf(scaled);
+  if (counted.numbers[slot] !== scaled) {
+    counted.numbers[slot] = scaled;
+    counted.values[slot] = BigInt(scaled);
+  }
+  return counted.values[slot] as Price;
 }
+
 /** The mean of two prices, rounded to the scale (exact for any price that a broker prints). */
 export function midPrice(bid: Price, ask: Price): Price {
   const sum = bid + ask;
@@ -155,6 +169,15 @@ export function format(value: AnyScaled): string {
 
 /** @param scaled a value that is not negative and a whole number that a float holds. */
 function formatShort(scaled: number): string {
+  const slot = slotOf(scaled);
+  if (printed.numbers[slot] !== scaled) {
+    printed.numbers[slot] = scaled;
+    printed.texts[slot] = printShort(scaled);
+  }
+  return printed.texts[slot]!;
+}
+
+function printShort(scaled: number): string {
   let fraction = scaled % SCALE_FLOAT;
   const whole = (scaled - fraction) / SCALE_FLOAT;
   if (fraction === 0) return String(whole);

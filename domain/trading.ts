@@ -217,7 +217,13 @@ function evolveRefusal(trading: Trading, data: DataOf<'OrderRejected'> | DataOf<
 }
 
 const FIFO_VIOLATION = 'FIFO_VIOLATION';
-const withTrade = (tradeIds: ReadonlySet<string>, tradeId: string): ReadonlySet<string> => new Set([...tradeIds, tradeId].slice(-TRADES_KEPT_MAX));
+
+function withTrade(tradeIds: ReadonlySet<string>, tradeId: string): ReadonlySet<string> {
+  const grown = new Set(tradeIds).add(tradeId);
+  const [oldest] = grown;
+  if (grown.size > TRADES_KEPT_MAX) grown.delete(oldest!);
+  return grown;
+}
 
 /** INSTRUMENT_HALTED, _BID_REDUCE_ONLY, _NOT_TRADEABLE and their like: the broker's word on the instrument. */
 const restricts = (reason: string): boolean => reason.startsWith('INSTRUMENT_') || reason === 'MARKET_HALTED';

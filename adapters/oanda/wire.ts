@@ -26,7 +26,8 @@ type WireBody = string | { readonly [key: string]: Json };
 /** Reads a body with the given schema and mapping; every way of being wrong becomes a WireError. */
 function decode<S, T>(body: WireBody, numbers: 'any' | 'exact', schema: z.ZodType<S>, map: (body: S) => T): T {
   try {
-    return map(schema.parse(typeof body === 'string' ? parseStrictJson(body, numbers) : body));
+    const asRead = typeof body === 'string' ? parseStrictJson(body, numbers) : numbers === 'exact' && !isExact(body) ? parseStrictJson(JSON.stringify(body), numbers) : body;
+    return map(schema.parse(asRead));
   } catch (error) {
     if (error instanceof z.ZodError) {
       const issue = error.issues[0]!;
@@ -35,6 +36,13 @@ function decode<S, T>(body: WireBody, numbers: 'any' | 'exact', schema: z.ZodTyp
     if (error instanceof StrictJsonError || error instanceof DecimalError || error instanceof TimeError || error instanceof InstrumentError) throw new WireError(error.message);
     throw error;
   }
+}
+
+/** Would its text be read with every number as it is? */
+function isExact(value: Json | undefined): boolean {
+  if (typeof value === 'number') return Number.isSafeInteger(value);
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.values(value).every(isExact);
 }
 
 /** Ids are compared as integers; one beyond 2^53 could not be. */
@@ -167,7 +175,7 @@ function transactionOf(found: z.infer<typeof transactionSchema>, accountId: stri
 }
 
 /** A page of transactions above `sinceId`, put in the order of their ids; an id twice or too low is refused. */
-export const decodeTransactions = (body: string, accountId: string, sinceId: number): TransactionsPage =>
+export const decodeTransactions = (body: WireBody, accountId: string, sinceId: number): TransactionsPage =>
   decode(body, 'exact', transactionsSchema, ({ transactions, lastTransactionID }) => {
     const found = transactions.map((each, index) => transactionOf(each, accountId, `transactions.${index}`)).sort((left, right) => left.id - right.id);
     let previous = sinceId;

@@ -71,7 +71,7 @@ export class BacktestMarket {
       case 'bars':
         return { what: 'bars', bars: this.#bars(read) };
       case 'transactions':
-        return { what: 'transactions', page: decodeTransactions(JSON.stringify(readSince(engine, read.since, null)), this.#accountId, read.since) };
+        return { what: 'transactions', page: decodeTransactions(readSince(engine, read.since, null), this.#accountId, read.since) };
       case 'snapshot':
         if (read.scope === 'full') return { what: 'snapshot', snapshot: decodeAccount(readAccount(engine)) };
         return { what: 'summary', summary: decodeSummary(readSummary(engine)), positions: this.#positions() };

@@ -46,6 +46,19 @@ describe('a decimal', () => {
     }), { seed: 2 });
   });
 
+  test('is printed and counted alike, whatever shared its place before', () => {
+    const near = fc.integer({ min: -3_000, max: 3_000 }).chain((offset) => fc.constantFrom(0, 110_000, 15_012_345, 4_000_000_000).map((base) => base + offset));
+    fc.assert(fc.property(fc.array(fc.tuple(near, fc.integer({ min: 0, max: 10 })), { maxLength: 40 }), (prices) => {
+      for (const [points, precision] of [...prices, ...prices.toReversed()]) {
+        const value = pointsToPrice(points, precision);
+        expect(value as bigint).toBe(BigInt(points) * 10n ** BigInt(10 - precision));
+        const digits = Math.abs(points).toString().padStart(precision + 1, '0');
+        const [whole, fraction] = [digits.slice(0, digits.length - precision), digits.slice(digits.length - precision).replace(/0+$/, '')];
+        expect(format(value)).toBe(`${points < 0 ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`);
+      }
+    }), { seed: 12 });
+  });
+
   test('may be counted in points of any size and precision', () => {
     fc.assert(fc.property(fc.integer({ min: 0, max: 2_147_483_647 }), fc.integer({ min: 0, max: 10 }), (points, precision) => {
       expect(pointsToPrice(points, precision)).toBe(BigInt(points) * 10n ** BigInt(10 - precision));

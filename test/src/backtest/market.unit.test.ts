@@ -1,8 +1,8 @@
 /** What a backtest's market answers without being asked anew, against what it answers when it is. */
 import { afterAll, describe, expect, test } from 'vitest';
 import { openMarket } from '../../../adapters/broker/local-broker.ts';
-import { readAccount, readInstruments, readOpenPositions, readSummary } from '../../../adapters/broker/reads.ts';
-import { decodeAccount, decodeInstruments, decodePositions, decodeSummary } from '../../../adapters/oanda/wire.ts';
+import { readAccount, readInstruments, readOpenPositions, readSince, readSummary } from '../../../adapters/broker/reads.ts';
+import { decodeAccount, decodeInstruments, decodePositions, decodeSummary, decodeTransactions } from '../../../adapters/oanda/wire.ts';
 import type { Answer, Read } from '../../../domain/desk/inputs.ts';
 import type { OrderRequest } from '../../../domain/broker.ts';
 import { instrumentName } from '../../../domain/instruments.ts';
@@ -43,7 +43,14 @@ describe('the market of a backtest', () => {
     expect(decodeSummary(readSummary(engine))).toEqual(decodeSummary(text(readSummary(engine))));
     expect(decodePositions(readOpenPositions(engine))).toEqual(decodePositions(text(readOpenPositions(engine))));
     expect(decodeInstruments(readInstruments(engine))).toEqual(decodeInstruments(text(readInstruments(engine))));
-    const page = market.answer({ what: 'transactions', since: 0 }) as Extract<Answer, { what: 'transactions' }>;
-    expect(page.page.transactions.map(({ id }) => id)).toEqual(Array.from({ length: engine.lastTransactionId }, (_, index) => index + 1));
+    const { page } = market.answer({ what: 'transactions', since: 0 }) as Extract<Answer, { what: 'transactions' }>;
+    expect(page).toEqual(decodeTransactions(text(readSince(engine, 0, null)), ACCOUNT, 0));
+    expect(page.transactions.map(({ id }) => id)).toEqual(Array.from({ length: engine.lastTransactionId }, (_, index) => index + 1));
+  });
+
+  test('keeps every digit of a number in a transaction, in a body as in its text', () => {
+    const body = { transactions: [{ id: '7', type: 'ORDER_FILL', time: '2026-01-06T15:00:00Z', accountID: ACCOUNT, plain: 5, parts: [{ share: 0.1 }, { many: 2 ** 53 }] }], lastTransactionID: '7' };
+    expect(decodeTransactions(body, ACCOUNT, 6)).toEqual(decodeTransactions(text(body), ACCOUNT, 6));
+    expect(decodeTransactions(body, ACCOUNT, 6).transactions[0]!.body).toMatchObject({ plain: 5, parts: [{ share: '0.1' }, { many: '9007199254740992' }] });
   });
 });
