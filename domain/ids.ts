@@ -18,18 +18,6 @@ export type ClientOrderId = string & { readonly [brand]: 'ClientOrderId' };
 /** Root of all derived names: uuidv5 of the DNS namespace and this project's name; as bytes, since every event needs one. */
 const NAMESPACE = uuidBytes(uuidv5('reckoner.v1', uuidv5.DNS));
 
-/** The names of one bar are asked for several times within a step; the newest few are kept. */
-const remembered: { readonly parts: readonly string[]; readonly id: string }[] = [];
-const REMEMBERED_MAX = 8;
-let rememberedNext = 0;
-
-function isSame(left: readonly string[], right: readonly string[]): boolean {
-  if (left.length !== right.length) return false;
-  // The last parts differ first: what a name is about comes behind what kind of name it is.
-  for (let index = left.length - 1; index >= 0; index -= 1) if (left[index] !== right[index]) return false;
-  return true;
-}
-
 /** The namespace and room for a text behind it, written anew for each name. */
 const preimage = Buffer.alloc(1_024);
 preimage.set(NAMESPACE);
@@ -52,11 +40,17 @@ function nameBased(text: string): string {
   return [hex.slice(0, 8), hex.slice(8, 12), `5${hex.slice(13, 16)}`, variant + hex.slice(17, 20), hex.slice(20, 32)].join('-');
 }
 
-export function derivedId(...parts: readonly string[]): string {
-  for (const known of remembered) if (isSame(known.parts, parts)) return known.id;
-  const id = nameBased(parts.join('|'));
-  remembered[rememberedNext] = { parts, id };
-  rememberedNext = (rememberedNext + 1) % REMEMBERED_MAX;
+export const derivedId = (...parts: readonly string[]): string => nameBased(parts.join('|'));
+
+/** The name given last to a fact of each type: what follows from a fact names it again. */
+const named = new Map<string, { readonly key: string; readonly id: string }>();
+
+/** The name of a fact that can be told only once, whoever tells it. */
+export function factId(type: string, key: string): string {
+  const last = named.get(type);
+  if (last?.key === key) return last.id;
+  const id = derivedId('event', type, key);
+  named.set(type, { key, id });
   return id;
 }
 

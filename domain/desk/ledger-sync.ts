@@ -3,7 +3,7 @@ import type { AccountSnapshot, BrokerTransaction, TransactionsPage } from '../br
 import { canonicalJson } from '../canonical.ts';
 import type { ReviewCause } from '../events.ts';
 import type { ClientOrderId } from '../ids.ts';
-import { epochOfTag } from '../ids.ts';
+import { epochOfTag, factId } from '../ids.ts';
 import type { TransactionBody } from '../ledger.ts';
 import { isFillByHand, isKnownTransactionType, isUnknownFillReason, netUnits, newTransactions, readBody, recentBody } from '../ledger.ts';
 import { absolute, add, format, units } from '../money.ts';
@@ -14,7 +14,6 @@ import type { Order } from '../trading.ts';
 import { observeTransaction, workingOrders } from '../trading.ts';
 import { tellDiscrepancy } from './discrepancies.ts';
 import type { Draft } from './draft.ts';
-import { factId } from './draft.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
 import { beginProtection } from './timetable.ts';
 import { abandonSilentOrders, continueReversal, flattenWhatIsDue } from './orders.ts';

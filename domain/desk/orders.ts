@@ -9,7 +9,7 @@ import { calendarFor, isMarketOpen, isWeekendHold, openMinutesBetween } from '..
 import type { GuardVerdict, OrderCause } from '../events.ts';
 import { judgeOpening } from '../guards.ts';
 import type { ClientOrderId, DecisionId } from '../ids.ts';
-import { clientOrderIdOf, closeOrderIdOf, flattenOrderIdOf } from '../ids.ts';
+import { clientOrderIdOf, closeOrderIdOf, factId, flattenOrderIdOf } from '../ids.ts';
 import type { OpenTrade } from '../ledger.ts';
 import { netUnits } from '../ledger.ts';
 import { barEnd } from '../market.ts';
@@ -22,7 +22,6 @@ import { floorMinute, formatInstant, MINUTE_MS, plusMs, SECOND_MS } from '../tim
 import { isBeyondStops } from '../stops.ts';
 import { workingOrders } from '../trading.ts';
 import type { Draft, Telling } from './draft.ts';
-import { factId } from './draft.ts';
 import { leavesTransaction, tellExchange } from './exchanges.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
 import { movedLast, openingFacts } from './opening.ts';

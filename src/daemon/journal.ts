@@ -5,8 +5,10 @@
 import type { Clock } from '../../domain/clock.ts';
 import type { Emission } from '../../domain/desk/inputs.ts';
 import { THE_ONE_BEFORE } from '../../domain/desk/inputs.ts';
+import type { EventType } from '../../domain/events.ts';
 import { CATALOGUE, parseEvent } from '../../domain/events.ts';
 import { derivedId, streamOf } from '../../domain/ids.ts';
+import type { InstrumentName } from '../../domain/instruments.ts';
 import type { AppendOutcome, EventDraft, EventStore, LogHead, RecordedEvent, StreamAppend, StreamName } from '../../domain/log.ts';
 import { StoreError } from '../../domain/log.ts';
 import { formatInstant } from '../../domain/time.ts';
@@ -32,6 +34,7 @@ export class Journal {
   #runId = 'none';
   #clockOffsetMs = 0;
   #modelHash: string;
+  readonly #streams = new Map<EventType, Map<InstrumentName | null, StreamName>>();
   #printed = { monotonicNs: 0n, text: '0' };
 
   constructor(options: JournalOptions) {
@@ -66,7 +69,7 @@ export class Journal {
     const batch: { stream: StreamName; expectedRevision: number; events: EventDraft[] }[] = [];
     let previousId: string | null = null;
     for (const emission of emissions) {
-      const stream = streamOf(emission.event, this.#options.accountId, this.#options.deployment, emission.instrument);
+      const stream = this.#streamOf(emission);
       const draft = this.#draft(emission, stream, previousId);
       previousId = draft.id;
       const revision = this.#revisions.get(stream) ?? -1;
@@ -76,6 +79,16 @@ export class Journal {
       this.#revisions.set(stream, revision + 1);
     }
     return batch;
+  }
+
+  /** Streams are few: their names are put together once. */
+  #streamOf({ event, instrument }: Emission): StreamName {
+    const ofType = this.#streams.get(event.type) ?? new Map<InstrumentName | null, StreamName>();
+    const known = ofType.get(instrument);
+    if (known !== undefined) return known;
+    const stream = streamOf(event, this.#options.accountId, this.#options.deployment, instrument);
+    this.#streams.set(event.type, ofType.set(instrument, stream));
+    return stream;
   }
 
   /** In market time many facts are told at one instant. */

@@ -5,7 +5,7 @@ import type { Json } from '../../domain/canonical.ts';
 import { CanonicalError, canonicalJson } from '../../domain/canonical.ts';
 import type { DomainEvent } from '../../domain/events.ts';
 import { CATALOGUE, EventFormatError, parseEvent } from '../../domain/events.ts';
-import { clientOrderIdOf, decisionIdOf, derivedId, epochOfTag, epochTag, flattenOrderIdOf, slotIdOf, stopOrderIdOf, streamOf } from '../../domain/ids.ts';
+import { clientOrderIdOf, decisionIdOf, derivedId, epochOfTag, epochTag, factId, flattenOrderIdOf, slotIdOf, stopOrderIdOf, streamOf } from '../../domain/ids.ts';
 import { InstrumentError, instrumentName, usualInstrument } from '../../domain/instruments.ts';
 import { parseInstant, plusMs } from '../../domain/time.ts';
 import { ACCOUNT, EUR_USD } from './scripted-broker.ts';
@@ -73,6 +73,12 @@ describe('computed names', () => {
     fc.assert(fc.property(fc.array(fc.array(fc.string({ unit: 'binary', maxLength: 30 }), { minLength: 1, maxLength: 4 }), { maxLength: 12 }), (names) => {
       for (const parts of [...names, ...names.toReversed(), ['ä'.repeat(600)], ['x'.repeat(3_000)]]) expect(derivedId(...parts)).toBe(uuidv5(parts.join('|'), root));
     }), { seed: 4 });
+  });
+
+  test('of facts are those of their type and key, whatever was named before', () => {
+    fc.assert(fc.property(fc.array(fc.tuple(fc.constantFrom('bar', 'DecisionMade'), fc.constantFrom('a', 'b', 'c'))), (facts) => {
+      for (const [type, key] of facts) expect(factId(type, key)).toBe(derivedId('event', type, key));
+    }), { seed: 11 });
   });
 
   test('are the same for the same thing and different for another', () => {
