@@ -57,7 +57,10 @@ class UnhashedEvent implements RecordedEvent {
   }
 }
 
-const sealed: Seal<RecordedEvent> = (draft, stream, revision, prevHash) => ({ position: draft.metadata.sequence, ...sealEvent(draft, stream, revision, prevHash) });
+const sealed: Seal<RecordedEvent> = (draft, stream, revision, prevHash) => {
+  const { id, type, schemaVersion, dataJson, metadataJson, hash } = sealEvent(draft, stream, revision, prevHash);
+  return { position: draft.metadata.sequence, stream, revision, id, type, schemaVersion, dataJson, metadataJson, hash };
+};
 const unhashed: Seal<RecordedEvent> = (draft, stream, revision) => new UnhashedEvent(draft, stream, revision);
 
 export const openMemoryStore = (options: MemoryStoreOptions): EventStore => new MemoryStore(options.hashing);
