@@ -79,7 +79,7 @@ export function planAppend<Sealed extends UnplacedEvent>(batch: readonly StreamA
         throw new StoreError(`append to ${describe(entry)}: ${draft.type} carries sequence ${draft.metadata.sequence}, the log's next is ${sequence}: a second writer, or a counter that was not read from the log`);
       }
       const event = seal(draft, entry.stream, (last?.revision ?? -1) + 1, last?.hash ?? GENESIS_HASH);
-      last = { stream: entry.stream, revision: event.revision, hash: event.hash };
+      last = event;
       fresh.push(event);
     }
     if (last !== undefined && entry.events.length > 0) heads.set(entry.stream, last);
@@ -89,5 +89,5 @@ export function planAppend<Sealed extends UnplacedEvent>(batch: readonly StreamA
     throw new StoreError(`append: ${recorded.length} events of the batch are recorded already and the rest are not: the log holds another history than the one that was appended`);
   }
   if (recorded.length > 0) return { kind: 'recorded', events: recorded };
-  return conflict ?? { kind: 'write', events: fresh, heads: [...heads.values()] };
+  return conflict ?? { kind: 'write', events: fresh, heads: [...heads.values()].map(({ stream, revision, hash }) => ({ stream, revision, hash })) };
 }

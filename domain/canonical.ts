@@ -11,20 +11,37 @@ export class CanonicalError extends Error {
 const DEPTH_MAX = 32;
 
 /** @throws CanonicalError for a float, an unsafe integer, or nesting deeper than 32. */
-export function canonicalJson(value: Json, depth = 0): string {
-  if (depth > DEPTH_MAX) throw new CanonicalError(`nested deeper than ${DEPTH_MAX}`);
-  if (value === null || typeof value === 'boolean') return String(value);
-  if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'number') {
-    if (!Number.isSafeInteger(value)) throw new CanonicalError(`${value} is no safe integer: write decimals as strings`);
-    return String(Object.is(value, -0) ? 0 : value);
+export const canonicalJson = (value: Json): string => written(value, 0);
+
+/**
+ * Does the language's own writer write the value canonically? So it does when all keys stand in order and all numbers are
+ * whole; it is several times as quick, and what is told at every bar is built in that order.
+ */
+function isInOrder(value: Json | undefined, depth: number): boolean {
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return true;
+  if (typeof value === 'number') return Number.isSafeInteger(value);
+  if (typeof value !== 'object' || depth >= DEPTH_MAX) return false;
+  if (Array.isArray(value)) return value.every((item: Json) => isInOrder(item, depth + 1));
+  const object = value as { readonly [key: string]: Json | undefined };
+  let previous = '';
+  for (const key of Object.keys(object)) {
+    const item = object[key];
+    if (key < previous || (item !== undefined && !isInOrder(item, depth + 1))) return false;
+    previous = key;
   }
-  if (Array.isArray(value)) return `[${value.map((item: Json) => canonicalJson(item, depth + 1)).join(',')}]`;
+  return true;
+}
+
+function written(value: Json, depth: number): string {
+  if (depth > DEPTH_MAX) throw new CanonicalError(`nested deeper than ${DEPTH_MAX}`);
+  if (isInOrder(value, depth)) return JSON.stringify(value);
+  if (typeof value === 'number') throw new CanonicalError(`${value} is no safe integer: write decimals as strings`);
+  if (Array.isArray(value)) return `[${value.map((item: Json) => written(item, depth + 1)).join(',')}]`;
   const object = value as { readonly [key: string]: Json | undefined };
   let text = '';
   for (const key of Object.keys(object).sort()) {
     const item = object[key];
-    if (item !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(item, depth + 1)}`;
+    if (item !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${written(item, depth + 1)}`;
   }
   return `{${text}}`;
 }

@@ -4,6 +4,7 @@
  */
 import type { DomainEvent } from './events.ts';
 import { ACTIONS } from './policy.ts';
+import { emptyWindow, grownWindow } from './window.ts';
 
 export interface HealthLimits {
   /** Decisions that are looked back on; fewer say nothing yet. */
@@ -17,17 +18,17 @@ export interface HealthLimits {
 export interface Health {
   /** Whose decisions these are; null before any model was loaded. */
   readonly modelHash: string | null;
-  /** The latest decisions that had a choice, as indices into ACTIONS, in a ring; empty before the first. */
-  readonly recent: Uint8Array;
-  /** Decisions ever put into the ring. */
+  /** The latest decisions that had a choice, as indices into ACTIONS, oldest first, as many as are looked back on. */
+  readonly recent: Float64Array;
+  /** Decisions that ever had one. */
   readonly seen: number;
-  /** How often each action is in the ring. */
+  /** How often each action is among the latest. */
   readonly counts: readonly number[];
   /** What kept the newest bar from a decision: a number that is none, or that it came too late. */
   readonly trouble: 'nonFinite' | 'late' | null;
 }
 
-export const freshHealth: Health = { modelHash: null, recent: new Uint8Array(0), seen: 0, counts: ACTIONS.map(() => 0), trouble: null };
+export const freshHealth: Health = { modelHash: null, recent: emptyWindow, seen: 0, counts: ACTIONS.map(() => 0), trouble: null };
 
 export function evolveHealth(health: Health, event: DomainEvent, { decisionsWindow }: HealthLimits): Health {
   switch (event.type) {
@@ -49,13 +50,10 @@ export function evolveHealth(health: Health, event: DomainEvent, { decisionsWind
 }
 
 function counted(health: Health, action: number, window: number): Health {
-  const recent = health.recent.length === window ? health.recent.slice() : new Uint8Array(window);
-  const place = health.seen % window;
   const counts = [...health.counts];
-  if (health.seen >= window) counts[recent[place]!]! -= 1;
+  if (health.recent.length === window) counts[health.recent[0]!]! -= 1;
   counts[action]! += 1;
-  recent[place] = action;
-  return { ...health, recent, seen: health.seen + 1, counts };
+  return { ...health, recent: grownWindow(health.recent, action, window), seen: health.seen + 1, counts };
 }
 
 /** Share of HOLD among the latest decisions; null while there are too few. */

@@ -18,26 +18,39 @@ export type ClientOrderId = string & { readonly [brand]: 'ClientOrderId' };
 /** Root of all derived names: uuidv5 of the DNS namespace and this project's name; as bytes, since every event needs one. */
 const NAMESPACE = uuidBytes(uuidv5('reckoner.v1', uuidv5.DNS));
 
-/** The names of one bar are asked for several times within a step; the newest few are kept. */
-const REMEMBERED_MAX = 256;
-const remembered = new Map<string, string>();
+/** The namespace and room for a text behind it, written anew for each name. */
+const preimage = Buffer.alloc(1_024);
+preimage.set(NAMESPACE);
+/** Its beginnings, by their lengths: names are of a few lengths. */
+const beginnings: Uint8Array[] = [];
+/** UTF-8 takes at most so many bytes for a UTF-16 unit. */
+const UTF8_BYTES_MAX = 3;
+
+function preimageOf(text: string): Uint8Array {
+  if (text.length * UTF8_BYTES_MAX > preimage.length - NAMESPACE.length) return Buffer.concat([NAMESPACE, Buffer.from(text)]);
+  const length = NAMESPACE.length + preimage.write(text, NAMESPACE.length);
+  return (beginnings[length] ??= preimage.subarray(0, length));
+}
 
 /** RFC 9562 version 5 in the root namespace, by Node's own SHA-1: every event has such a name, and the library's hash is several times slower. */
 function nameBased(text: string): string {
-  const digest = Buffer.from(hash('sha1', Buffer.concat([NAMESPACE, Buffer.from(text)]), 'buffer').subarray(0, 16));
-  digest[6] = (digest[6]! & 0x0f) | 0x50;
-  digest[8] = (digest[8]! & 0x3f) | 0x80;
-  const hex = digest.toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const hex = hash('sha1', preimageOf(text), 'hex');
+  const variant = '89ab'[Number.parseInt(hex[16]!, 16) & 3]!;
+  // Joined, not concatenated: a log keeps millions of them, and a joined text is one piece of memory.
+  return [hex.slice(0, 8), hex.slice(8, 12), `5${hex.slice(13, 16)}`, variant + hex.slice(17, 20), hex.slice(20, 32)].join('-');
 }
 
-export function derivedId(...parts: readonly string[]): string {
-  const text = parts.join('|');
-  const known = remembered.get(text);
-  if (known !== undefined) return known;
-  const id = nameBased(text);
-  if (remembered.size >= REMEMBERED_MAX) remembered.clear();
-  remembered.set(text, id);
+export const derivedId = (...parts: readonly string[]): string => nameBased(parts.join('|'));
+
+/** The name given last to a fact of each type: what follows from a fact names it again. */
+const named = new Map<string, { readonly key: string; readonly id: string }>();
+
+/** The name of a fact that can be told only once, whoever tells it. */
+export function factId(type: string, key: string): string {
+  const last = named.get(type);
+  if (last?.key === key) return last.id;
+  const id = derivedId('event', type, key);
+  named.set(type, { key, id });
   return id;
 }
 

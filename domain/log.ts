@@ -74,6 +74,9 @@ export function hashEvent(event: Omit<RecordedEvent, 'position' | 'hash'>): stri
 
 /** Gives a draft its place in a stream: canonical bytes, the previous hash and its own. */
 export function sealEvent(draft: EventDraft, stream: StreamName, revision: number, prevHash: string): Omit<RecordedEvent, 'position'> {
+  const { actor, build, causationId, clockOffsetMs, configHash, correlationId, epoch, modelHash, monotonicNs, occurredAt, recordedAt, runId, sequence } = draft.metadata;
+  // In the order of canonical JSON, which need not be looked for then.
+  const metadata = { actor, build, causationId, clockOffsetMs, configHash, correlationId, epoch, modelHash, monotonicNs, occurredAt, prevHash, recordedAt, runId, sequence } satisfies Metadata & { readonly prevHash: string };
   const unhashed = {
     stream,
     revision,
@@ -81,7 +84,7 @@ export function sealEvent(draft: EventDraft, stream: StreamName, revision: numbe
     type: draft.type,
     schemaVersion: draft.schemaVersion,
     dataJson: canonicalJson(draft.data),
-    metadataJson: canonicalJson({ ...draft.metadata, prevHash }),
+    metadataJson: canonicalJson(metadata),
   };
   return { ...unhashed, hash: hashEvent(unhashed) };
 }
@@ -149,6 +152,8 @@ export interface LogListener {
  */
 export interface EventStore {
   append(batch: readonly StreamAppend[]): Promise<AppendOutcome>;
+  /** The same of a store that has nothing to wait for; every other store is without it. */
+  appendAtOnce?(batch: readonly StreamAppend[]): AppendOutcome;
   /** At most `countMax` events of a stream from `fromRevision` on. */
   readStream(stream: StreamName, fromRevision: number, countMax: number): Promise<readonly RecordedEvent[]>;
   /** At most `countMax` events of the log behind `afterPosition` (-1 for all), in order. */

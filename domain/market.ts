@@ -71,9 +71,12 @@ const closesOf = (bar: Bar): Pick<Market, 'lastBarStart' | 'bidClose' | 'askClos
 const midCloseOf = (bar: Bar): number => toNumber(midPrice(bar.bid.close, bar.ask.close));
 
 function pushed<T>(list: readonly T[], item: T, countMax: number): readonly T[] {
-  const grown = list.slice(Math.max(0, list.length - countMax + 1));
-  grown.push(item);
-  return grown;
+  if (list.length < countMax) return [...list, item];
+  // One copy, in which everything moves down: a list that grows behind a copy is copied twice.
+  const moved = list.slice(-countMax);
+  for (let index = 1; index < countMax; index += 1) moved[index - 1] = moved[index]!;
+  moved[countMax - 1] = item;
+  return moved;
 }
 
 /** From the higher of high and last close to the lower of low and last close. */
@@ -108,11 +111,12 @@ function withRevised(market: Market, revised: Bar, rules: MarketRules): Market {
   };
 }
 
+/** Fields stand in the order of canonical JSON, as in all that is told at every bar. */
 const ohlcData = (ohlc: Ohlc): DataOf<'MarketBarClosed'>['bid'] => ({
-  open: format(ohlc.open),
+  close: format(ohlc.close),
   high: format(ohlc.high),
   low: format(ohlc.low),
-  close: format(ohlc.close),
+  open: format(ohlc.open),
 });
 
 const ohlcOf = (data: RecordedBar['bid'], side: string): Ohlc => ({
@@ -122,17 +126,22 @@ const ohlcOf = (data: RecordedBar['bid'], side: string): Ohlc => ({
   close: price(data.close, `${side}.close`),
 });
 
-/** The bar that was told last, which is folded next: its data are never changed, so that they need not be read. */
-let lastTold: { readonly data: RecordedBar; readonly bar: Bar } | null = null;
+/** Bars by the data that tell of them, until those are folded: data that are made here need not be read here. */
+const told = new WeakMap<RecordedBar, Bar>();
 
 function barData(bar: Bar): RecordedBar {
-  const data: RecordedBar = { instrument: bar.instrument, granularity: 'M1', start: formatInstant(bar.start), bid: ohlcData(bar.bid), ask: ohlcData(bar.ask), volume: bar.volume };
-  lastTold = { data, bar };
+  const data: RecordedBar = { ask: ohlcData(bar.ask), bid: ohlcData(bar.bid), granularity: 'M1', instrument: bar.instrument, start: formatInstant(bar.start), volume: bar.volume };
+  told.set(data, bar);
   return data;
 }
 
 function barOf(data: RecordedBar): Bar {
-  if (lastTold?.data === data) return lastTold.bar;
+  const bar = told.get(data);
+  if (bar !== undefined) {
+    // A log keeps the data for good: the bar must not be kept with them.
+    told.delete(data);
+    return bar;
+  }
   return { instrument: instrumentName(data.instrument), start: parseInstant(data.start, 'start'), bid: ohlcOf(data.bid, 'bid'), ask: ohlcOf(data.ask, 'ask'), volume: data.volume };
 }
 

@@ -27,6 +27,8 @@ const SCALE = 10n ** BigInt(SCALE_DIGITS);
 const SCALE_FLOAT = 10 ** SCALE_DIGITS;
 const SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 const POWERS = Array.from({ length: SCALE_DIGITS + 1 }, (_, power) => 10 ** power);
+const BIG_POWERS = POWERS.map(BigInt);
+const powerOfTen = (power: number): bigint => BIG_POWERS[power] ?? 10n ** BigInt(power);
 const DECIMAL_PATTERN = /^(-)?(\d{1,20})(?:\.(\d{1,30}))?$/;
 
 /** Raised for text that is not a plain decimal. The message names the field and the remedy. */
@@ -110,11 +112,11 @@ function divideRounded(numerator: bigint, denominator: bigint): bigint {
 /** units × price difference = an amount in quote currency; exact unless both carry over five decimals. */
 export const priceTimesUnits = (value: Price, count: Units): Money => divideRounded(value * count, SCALE) as Money;
 /** Any value times a dimensionless factor, rounded to the scale. */
-export const scaleBy = <T extends AnyScaled>(value: T, factor: Ratio): T => divideRounded(value * factor, SCALE) as T;
+export const scaleBy = <T extends AnyScaled>(value: T, factor: Ratio): T => (factor === ONE_RATIO ? value : (divideRounded(value * factor, SCALE) as T));
 /** The share that `part` is of `whole`; a zero `whole` is the caller's error. */
 export function ratioOf<T extends AnyScaled>(part: T, whole: T): Ratio {
   if (whole === 0n) throw new DecimalError('ratio of a part to a whole of zero');
-  return divideRounded(part * SCALE, whole) as Ratio;
+  return part === whole ? ONE_RATIO : divideRounded(part * SCALE, whole) as Ratio;
 }
 /** Divides what is not negative by what is positive, rounded up: what is held against a limit must not be rounded away. */
 const divideUp = (numerator: bigint, denominator: bigint): bigint => (numerator + denominator - 1n) / denominator;
@@ -126,12 +128,26 @@ export const shareUp = <T extends AnyScaled>(part: T, whole: T): Ratio => divide
 export const worthUp = (count: Units, unitWorth: Ratio): Money => divideUp(count * unitWorth, SCALE) as Money;
 /** A price as the factor that turns an amount of base currency into quote currency. */
 export const asFactor = (value: Price): Ratio => value as bigint as Ratio;
+/** The prices that were counted and printed last: a market goes through the same few hundred again and again. */
+const SLOTS = 1_024;
+const PIPETTE = SCALE_FLOAT / 10 ** 5;
+const slotOf = (scaled: number): number => (scaled / PIPETTE) & (SLOTS - 1);
+const counted = { numbers: new Float64Array(SLOTS), values: Array.from({ length: SLOTS }, () => 0n) };
+const printed = { numbers: new Float64Array(SLOTS), texts: Array.from({ length: SLOTS }, () => '0') };
+
 /** Points of 10^-displayPrecision as a price: 138676 points of EUR_USD are 1.38676. */
 export function pointsToPrice(points: number, displayPrecision: number): Price {
   const power = POWERS[SCALE_DIGITS - displayPrecision]!;
   const scaled = points * power;
-  return (Number.isSafeInteger(scaled) ? BigInt(scaled) : BigInt(points) * BigInt(power)) as Price;
+  if (!Number.isSafeInteger(scaled)) return (BigInt(points) * BigInt(power)) as Price;
+  const slot = slotOf(scaled);
+  if (counted.numbers[slot] !== scaled) {
+    counted.numbers[slot] = scaled;
+    counted.values[slot] = BigInt(scaled);
+  }
+  return counted.values[slot] as Price;
 }
+
 /** The mean of two prices, rounded to the scale (exact for any price that a broker prints). */
 export function midPrice(bid: Price, ask: Price): Price {
   const sum = bid + ask;
@@ -139,11 +155,11 @@ export function midPrice(bid: Price, ask: Price): Price {
 }
 /** A price distance in pips, for an instrument whose pip is 10^pipLocation. */
 export function priceToPips(distance: Price, pipLocation: number): Pips {
-  return (pipLocation <= 0 ? distance * 10n ** BigInt(-pipLocation) : divideRounded(distance, 10n ** BigInt(pipLocation))) as Pips;
+  return (pipLocation <= 0 ? distance * powerOfTen(-pipLocation) : divideRounded(distance, powerOfTen(pipLocation))) as Pips;
 }
 /** A distance in pips as a price distance, rounded to the scale. */
 export function pipsToPrice(distance: Pips, pipLocation: number): Price {
-  return (pipLocation <= 0 ? divideRounded(distance, 10n ** BigInt(-pipLocation)) : distance * 10n ** BigInt(pipLocation)) as Price;
+  return (pipLocation <= 0 ? divideRounded(distance, powerOfTen(-pipLocation)) : distance * powerOfTen(pipLocation)) as Price;
 }
 
 /** The shortest plain decimal of a value: `-12.5`, `0`, `1.38676`. Reads back to the same value. */
@@ -153,6 +169,15 @@ export function format(value: AnyScaled): string {
 
 /** @param scaled a value that is not negative and a whole number that a float holds. */
 function formatShort(scaled: number): string {
+  const slot = slotOf(scaled);
+  if (printed.numbers[slot] !== scaled) {
+    printed.numbers[slot] = scaled;
+    printed.texts[slot] = printShort(scaled);
+  }
+  return printed.texts[slot]!;
+}
+
+function printShort(scaled: number): string {
   let fraction = scaled % SCALE_FLOAT;
   const whole = (scaled - fraction) / SCALE_FLOAT;
   if (fraction === 0) return String(whole);

@@ -62,8 +62,19 @@ function parseAny(text: string, field: string): Instant {
   return (midnight + Number(hour) * HOUR_MS + Number(minute) * MINUTE_MS + Number(second) * SECOND_MS + milliseconds) as Instant;
 }
 
+/** The instants printed last, each in the place of its minute: what one minute brings is printed again and again. */
+const printed = Array.from({ length: 8 }, () => ({ at: Number.NaN, text: '' }));
+
 /** RFC 3339 with nine digits, the way the broker prints times: 2026-09-23T21:14:07.570000000Z. */
 export function formatInstant(at: Instant): string {
+  const last = printed[Math.floor(at / MINUTE_MS) & 7]!;
+  if (last.at === at) return last.text;
+  last.text = printInstant(at);
+  last.at = at;
+  return last.text;
+}
+
+function printInstant(at: Instant): string {
   let ofDay = at - lastDay.midnight;
   if (!(ofDay >= 0 && ofDay < DAY_MS)) {
     lastDay = dayOf(Math.floor(at / DAY_MS) * DAY_MS);

@@ -11,6 +11,8 @@
 import type { TransactionBody } from './ledger.ts';
 import type { DataOf, DomainEvent, OrderCause, OrderLeg } from './events.ts';
 import type { ClientOrderId, DecisionId } from './ids.ts';
+import { LayeredMap } from './layered-map.ts';
+import { withEntry, withoutEntry } from './maps.ts';
 import type { Price, Units } from './money.ts';
 import { absolute, add, format, price, priceToPips, ratioOf, subtract, units, ZERO_UNITS } from './money.ts';
 import type { Instant } from './time.ts';
@@ -48,13 +50,15 @@ export interface Trading {
   readonly lastDecisionBarStart: Instant | null;
   readonly decisions: number;
   /** Working orders and the most recent settled ones, oldest first. */
-  readonly orders: ReadonlyMap<ClientOrderId, Order>;
+  readonly orders: LayeredMap<ClientOrderId, Order>;
   /** Those of them that may still fill: the working ones, and the ones that were given up without the ledger's word. */
   readonly unsettled: ReadonlyMap<ClientOrderId, Order>;
   /** Open or closed trades that fills of ours opened; the newest ones are kept. */
   readonly ourTradeIds: ReadonlySet<string>;
   /** Trades to be closed because their fill came too late. */
   readonly lateTradeIds: ReadonlySet<string>;
+  /** Trades whose close the broker refused because an older one must be closed first. */
+  readonly outOfTurnTradeIds: ReadonlySet<string>;
   /** The side that a reversal still owes: its close was intended, its open was not. */
   readonly reversal: { readonly decisionId: DecisionId; readonly closeOrderId: ClientOrderId; readonly side: 1 | -1; readonly barStart: Instant } | null;
   /** Why the broker would not trade the instrument when it last refused to, and when that was; null when it has filled an opening since. */
@@ -66,10 +70,11 @@ export interface Trading {
 export const emptyTrading: Trading = {
   lastDecisionBarStart: null,
   decisions: 0,
-  orders: new Map(),
+  orders: LayeredMap.of(),
   unsettled: new Map(),
   ourTradeIds: new Set(),
   lateTradeIds: new Set(),
+  outOfTurnTradeIds: new Set(),
   reversal: null,
   restriction: null,
   lastTransactionId: 0,
@@ -162,13 +167,12 @@ function withOrder(trading: Trading, order: Order): Trading {
   const grown = put(trading, order);
   let settledCount = grown.orders.size - workingOrders(grown).length;
   if (settledCount <= SETTLED_KEPT_MAX) return grown;
-  const orders = new Map(grown.orders);
-  const unsettled = new Map(grown.unsettled);
-  for (const [id, known] of orders) {
+  let { orders, unsettled } = grown;
+  for (const [id, known] of grown.orders) {
     if (settledCount <= SETTLED_KEPT_MAX) break;
     if (isWorking(known)) continue;
-    orders.delete(id);
-    unsettled.delete(id);
+    orders = orders.without(id);
+    unsettled = withoutEntry(unsettled, id);
     settledCount -= 1;
   }
   return { ...grown, orders, unsettled };
@@ -176,10 +180,9 @@ function withOrder(trading: Trading, order: Order): Trading {
 
 /** Puts an order, new or changed, where it belongs. */
 function put(trading: Trading, order: Order): Trading {
-  const unsettled = new Map(trading.unsettled);
-  if (mayStillFill(order)) unsettled.set(order.clientOrderId, order);
-  else unsettled.delete(order.clientOrderId);
-  return { ...trading, orders: new Map(trading.orders).set(order.clientOrderId, order), unsettled };
+  const { clientOrderId } = order;
+  const unsettled = mayStillFill(order) ? withEntry(trading.unsettled, clientOrderId, order) : withoutEntry(trading.unsettled, clientOrderId);
+  return { ...trading, orders: trading.orders.with(clientOrderId, order), unsettled };
 }
 
 /** Changes an order in one of the statuses `from`; of an order in another one the event says nothing new. */
@@ -205,8 +208,21 @@ function settle(trading: Trading, clientOrderId: string, end: 'denied' | 'abando
 
 /** Cancelled or rejected: both say why, and some reasons speak of the instrument rather than of the order. */
 function evolveRefusal(trading: Trading, data: DataOf<'OrderRejected'> | DataOf<'OrderCancelled'>, status: 'cancelled' | 'rejected', at: Instant): Trading {
+  const order = trading.orders.get(data.clientOrderId as ClientOrderId);
   const settled = settle(trading, data.clientOrderId, { status, reason: data.reason });
-  return restricts(data.reason) && trading.orders.has(data.clientOrderId as ClientOrderId) ? { ...settled, restriction: { reason: data.reason, since: at } } : settled;
+  if (order === undefined) return settled;
+  if (restricts(data.reason)) return { ...settled, restriction: { reason: data.reason, since: at } };
+  const outOfTurn = data.reason === FIFO_VIOLATION && order.leg === 'close' && order.tradeId !== null && settled.orders !== trading.orders;
+  return outOfTurn ? { ...settled, outOfTurnTradeIds: withTrade(settled.outOfTurnTradeIds, order.tradeId) } : settled;
+}
+
+const FIFO_VIOLATION = 'FIFO_VIOLATION';
+
+function withTrade(tradeIds: ReadonlySet<string>, tradeId: string): ReadonlySet<string> {
+  const grown = new Set(tradeIds).add(tradeId);
+  const [oldest] = grown;
+  if (grown.size > TRADES_KEPT_MAX) grown.delete(oldest!);
+  return grown;
 }
 
 /** INSTRUMENT_HALTED, _BID_REDUCE_ONLY, _NOT_TRADEABLE and their like: the broker's word on the instrument. */
@@ -218,8 +234,8 @@ function evolveFill(trading: Trading, data: DataOf<'OrderFilled'>, ends: boolean
   const filledUnits = add(order.filledUnits, units(data.units));
   const filled = put(trading, ends ? { ...order, status: 'filled', filledUnits } : { ...order, filledUnits });
   if (order.leg === 'close' || data.tradeId === null) return filled;
-  const ourTradeIds = new Set([...filled.ourTradeIds, data.tradeId].slice(-TRADES_KEPT_MAX));
-  const lateTradeIds = data.late ? new Set([...filled.lateTradeIds, data.tradeId].slice(-TRADES_KEPT_MAX)) : filled.lateTradeIds;
+  const ourTradeIds = withTrade(filled.ourTradeIds, data.tradeId);
+  const lateTradeIds = data.late ? withTrade(filled.lateTradeIds, data.tradeId) : filled.lateTradeIds;
   return { ...filled, ourTradeIds, lateTradeIds, restriction: null };
 }
 

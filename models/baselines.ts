@@ -2,7 +2,7 @@
  * Policies without a network, to compare a model with and to run the daemon without one. Each is a pure function
  * of its observation: nothing is kept from bar to bar.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { canonicalJson } from '../domain/canonical.ts';
 import { ACTIONS } from '../domain/policy.ts';
 import type { Action, ActionMask, Deliberation, DeliberationStep, Observation, Policy, Proposal } from '../domain/policy.ts';
@@ -23,7 +23,7 @@ export class BaselineError extends Error {
 
 const WINDOW_BARS_MAX = 100_000;
 
-const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
+const sha256 = (data: string | Uint8Array): string => hash('sha256', data);
 const NO_INPUT_HASH = sha256('');
 
 /** @throws BaselineError for parameters out of range, naming the parameter. */

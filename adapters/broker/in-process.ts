@@ -1,8 +1,8 @@
 /**
  * The local broker without sockets: the venue, the rule by which its time moves, and the server's own answers.
  *
- * What is asked for at every bar is read from the venue directly; everything else goes through the routes that serve
- * HTTP, so that an order is answered in one process as it is over the wire.
+ * What is read of the account and of its bars is read from the venue directly; what changes it goes through the routes
+ * that serve HTTP, so that an order is answered in one process as it is over the wire.
  */
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
@@ -31,12 +31,12 @@ export class InProcessMarket {
   }
 
   /** @param path below `/v3`. */
-  async request(method: 'GET' | 'POST' | 'PUT', path: string, body: string | null): Promise<InProcessReply> {
+  async request(method: 'POST' | 'PUT', path: string, body: string): Promise<InProcessReply> {
     const reply = await this.#app.inject({
       method,
       url: `/v3${path}`,
-      headers: { authorization: this.#authorization, ...(body === null ? {} : { 'content-type': 'application/json' }) },
-      ...(body === null ? {} : { payload: body }),
+      headers: { authorization: this.#authorization, 'content-type': 'application/json' },
+      payload: body,
     });
     const requestId = reply.headers['requestid'];
     return { status: reply.statusCode, requestId: typeof requestId === 'string' ? requestId : null, body: reply.body };

@@ -138,7 +138,9 @@ export class Venue {
     let nextAt = Infinity;
     for (const track of this.tracks.values()) {
       const at = track.cursor.peek()?.at ?? Infinity;
-      if (at < nextAt) [next, nextAt] = [track, at];
+      if (at >= nextAt) continue;
+      next = track;
+      nextAt = at;
     }
     return next;
   }

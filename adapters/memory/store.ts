@@ -7,7 +7,7 @@ import { canonicalJson } from '../../domain/canonical.ts';
 import { ChainChecker, faultAtVerified } from '../../domain/chain.ts';
 import { LogFeed } from '../../domain/feed.ts';
 import { StoreError, headHash, sealEvent } from '../../domain/log.ts';
-import type { Seal } from '../../domain/append.ts';
+import type { AppendView, Seal } from '../../domain/append.ts';
 import type { AppendOutcome, EventDraft, EventStore, LogHead, LogListener, LogVerdict, RecordedEvent, StreamAppend, StreamHead, StreamName, VerifyOptions } from '../../domain/log.ts';
 
 export interface MemoryStoreOptions {
@@ -57,7 +57,10 @@ class UnhashedEvent implements RecordedEvent {
   }
 }
 
-const sealed: Seal<RecordedEvent> = (draft, stream, revision, prevHash) => ({ position: draft.metadata.sequence, ...sealEvent(draft, stream, revision, prevHash) });
+const sealed: Seal<RecordedEvent> = (draft, stream, revision, prevHash) => {
+  const { id, type, schemaVersion, dataJson, metadataJson, hash } = sealEvent(draft, stream, revision, prevHash);
+  return { position: draft.metadata.sequence, stream, revision, id, type, schemaVersion, dataJson, metadataJson, hash };
+};
 const unhashed: Seal<RecordedEvent> = (draft, stream, revision) => new UnhashedEvent(draft, stream, revision);
 
 export const openMemoryStore = (options: MemoryStoreOptions): EventStore => new MemoryStore(options.hashing);
@@ -73,10 +76,19 @@ class MemoryStore implements EventStore {
     { headPosition: () => this.#events.length - 1, readPage: (after, countMax) => this.#events.slice(after + 1, after + 1 + countMax) },
     { soon: queueMicrotask, later: (task) => void setImmediate(task) },
   );
+  readonly #view: AppendView;
   #closed = false;
 
   constructor(hashing: MemoryStoreOptions['hashing']) {
     this.#hashing = hashing;
+    const [events, streams] = [this.#events, this.#streams];
+    this.#view = {
+      get sequence() {
+        return events.length - 1;
+      },
+      headOf: (stream) => streams.get(stream)?.at(-1),
+      recorded: (stream, from, countMax) => streams.get(stream)?.slice(from, from + countMax) ?? [],
+    };
   }
 
   #checkUsable(): void {
@@ -88,13 +100,12 @@ class MemoryStore implements EventStore {
   }
 
   async append(batch: readonly StreamAppend[]): Promise<AppendOutcome> {
+    return this.appendAtOnce(batch);
+  }
+
+  appendAtOnce(batch: readonly StreamAppend[]): AppendOutcome {
     this.#checkUsable();
-    const view = {
-      sequence: this.#events.length - 1,
-      headOf: (stream: StreamName) => this.#streams.get(stream)?.at(-1),
-      recorded: (stream: StreamName, from: number, countMax: number) => this.#streams.get(stream)?.slice(from, from + countMax) ?? [],
-    };
-    const plan = planAppend(batch, view, this.#hashing === 'chain' ? sealed : unhashed);
+    const plan = planAppend(batch, this.#view, this.#hashing === 'chain' ? sealed : unhashed);
     if (plan.kind === 'conflict') return plan;
     if (plan.kind === 'write') {
       for (const event of plan.events) {

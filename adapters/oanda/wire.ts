@@ -20,10 +20,14 @@ export class WireError extends Error {
   override readonly name = 'WireError';
 }
 
+/** A body as it came over the wire, or, from a broker in this process, what its text would be read as. */
+type WireBody = string | { readonly [key: string]: Json };
+
 /** Reads a body with the given schema and mapping; every way of being wrong becomes a WireError. */
-function decode<S, T>(text: string, numbers: 'any' | 'exact', schema: z.ZodType<S>, map: (body: S) => T): T {
+function decode<S, T>(body: WireBody, numbers: 'any' | 'exact', schema: z.ZodType<S>, map: (body: S) => T): T {
   try {
-    return map(schema.parse(parseStrictJson(text, numbers)));
+    const asRead = typeof body === 'string' ? parseStrictJson(body, numbers) : numbers === 'exact' && !isExact(body) ? parseStrictJson(JSON.stringify(body), numbers) : body;
+    return map(schema.parse(asRead));
   } catch (error) {
     if (error instanceof z.ZodError) {
       const issue = error.issues[0]!;
@@ -32,6 +36,13 @@ function decode<S, T>(text: string, numbers: 'any' | 'exact', schema: z.ZodType<
     if (error instanceof StrictJsonError || error instanceof DecimalError || error instanceof TimeError || error instanceof InstrumentError) throw new WireError(error.message);
     throw error;
   }
+}
+
+/** Would its text be read with every number as it is? */
+function isExact(value: Json | undefined): boolean {
+  if (typeof value === 'number') return Number.isSafeInteger(value);
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.values(value).every(isExact);
 }
 
 /** Ids are compared as integers; one beyond 2^53 could not be. */
@@ -55,7 +66,7 @@ const instrumentsSchema = z.object({
 });
 
 /** The pairs of an account. Instruments that are no pair (indices, bonds) are none of this daemon's and are left out. */
-export const decodeInstruments = (body: string): readonly Instrument[] =>
+export const decodeInstruments = (body: WireBody): readonly Instrument[] =>
   decode(body, 'any', instrumentsSchema, ({ instruments }) =>
     instruments
       .filter(({ name }) => /^[A-Z]{3}_[A-Z]{3}$/.test(name))
@@ -107,12 +118,12 @@ const summaryOf = (account: z.infer<z.ZodObject<typeof summaryFields>>, lastTran
   lastTransactionId: transactionNumber(lastTransactionID, 'lastTransactionID'),
 });
 
-export const decodeSummary = (body: string): AccountSummary =>
+export const decodeSummary = (body: WireBody): AccountSummary =>
   decode(body, 'any', summarySchema, ({ account, lastTransactionID }) => ({
     ...summaryOf(account, lastTransactionID), openTrades: account.openTradeCount, pendingOrders: account.pendingOrderCount,
   }));
 
-export const decodeAccount = (body: string): AccountSnapshot =>
+export const decodeAccount = (body: WireBody): AccountSnapshot =>
   decode(body, 'any', accountSchema, ({ account, lastTransactionID }) => ({
     ...summaryOf(account, lastTransactionID),
     trades: account.trades.map((trade, index) => ({
@@ -138,7 +149,7 @@ const side = z.object({ units: text });
 const positionsSchema = z.object({ positions: z.array(z.object({ instrument: text, long: side, short: side })), lastTransactionID: text });
 
 /** Net units of each open position: on a netting account one of the sides is zero. */
-export const decodePositions = (body: string): PositionsSnapshot =>
+export const decodePositions = (body: WireBody): PositionsSnapshot =>
   decode(body, 'any', positionsSchema, ({ positions, lastTransactionID }) => ({
     positions: positions
       .map((found, index) => ({
@@ -164,7 +175,7 @@ function transactionOf(found: z.infer<typeof transactionSchema>, accountId: stri
 }
 
 /** A page of transactions above `sinceId`, put in the order of their ids; an id twice or too low is refused. */
-export const decodeTransactions = (body: string, accountId: string, sinceId: number): TransactionsPage =>
+export const decodeTransactions = (body: WireBody, accountId: string, sinceId: number): TransactionsPage =>
   decode(body, 'exact', transactionsSchema, ({ transactions, lastTransactionID }) => {
     const found = transactions.map((each, index) => transactionOf(each, accountId, `transactions.${index}`)).sort((left, right) => left.id - right.id);
     let previous = sinceId;
@@ -293,6 +304,8 @@ export function decodeRefusal(body: string): Refusal | null {
   }
 }
 
+const orderReplySchema = z.object({ lastTransactionID: text });
+
 /** Checks that a 2xx reply to an order request is v20's: JSON, and with the ledger's position in it. */
 export const decodeOrderReply = (body: string): void =>
-  decode(body, 'any', z.object({ lastTransactionID: text }), ({ lastTransactionID }) => void transactionNumber(lastTransactionID, 'lastTransactionID'));
+  decode(body, 'any', orderReplySchema, ({ lastTransactionID }) => void transactionNumber(lastTransactionID, 'lastTransactionID'));

@@ -4,9 +4,10 @@ import { calendarFor, isMarketOpen } from '../calendar.ts';
 import type { DataOf, DomainEvent } from '../events.ts';
 import { FLAT_VIEW, viewOf } from '../excursion.ts';
 import type { DecisionId } from '../ids.ts';
-import { decisionIdOf } from '../ids.ts';
+import { decisionIdOf, factId } from '../ids.ts';
 import type { InstrumentName } from '../instruments.ts';
 import { barEnd, recordBar } from '../market.ts';
+import { withEntry, withoutEntry } from '../maps.ts';
 import { format } from '../money.ts';
 import type { ActionMask, PositionView, Proposal } from '../policy.ts';
 import { ACTIONS } from '../policy.ts';
@@ -15,7 +16,6 @@ import type { Instant } from '../time.ts';
 import { floorMinute, formatInstant, MINUTE_MS, plusMs, SECOND_MS } from '../time.ts';
 import { workingOrders } from '../trading.ts';
 import type { Draft } from './draft.ts';
-import { factId } from './draft.ts';
 import type { Consultation, PolicyOutcome } from './inputs.ts';
 import { lossesNow } from './marks.ts';
 import { actOn, DECISION_AGE_MS_MAX } from './orders.ts';
@@ -59,8 +59,7 @@ export function awaitMinute(draft: Draft): void {
     giveUpAwaited(draft, instrument);
     if (!isMarketOpen(calendarFor(draft.state.settings.calendar, instrument), barStart)) continue;
     const priced = draft.state.live.pricedMinutes.get(instrument)?.includes(barStart) ?? false;
-    draft.live({ awaited: new Map(draft.state.live.awaited).set(instrument, { barStart, attempts: 0, quoted: false, priced }) });
-    readAwaited(draft, instrument);
+    askFor(draft, instrument, { barStart, attempts: 0, quoted: false, priced });
   }
 }
 
@@ -68,9 +67,7 @@ export function awaitMinute(draft: Draft): void {
 function giveUpAwaited(draft: Draft, instrument: InstrumentName): void {
   const awaited = draft.state.live.awaited.get(instrument);
   if (awaited === undefined) return;
-  const rest = new Map(draft.state.live.awaited);
-  rest.delete(instrument);
-  draft.live({ awaited: rest });
+  draft.live({ awaited: withoutEntry(draft.state.live.awaited, instrument) });
   if (!awaited.priced) return;
   const decisionId = decisionIdOf(draft.state.settings.accountId, instrument, awaited.barStart);
   draft.tell({
@@ -85,18 +82,21 @@ function readBehindNewest(draft: Draft, instrument: InstrumentName, awaitedStart
   draft.ask({ kind: 'read', read: { what: 'bars', instrument, purpose: 'boundary', from: last === null ? awaitedStart : rereadFrom(draft, last), countMax: CANDLES_PER_READ_MAX } });
 }
 
-/** Asks (again) for the awaited candle, and sets the next reminder. */
+type Awaited = DeskState['live']['awaited'] extends ReadonlyMap<InstrumentName, infer Candle> ? Candle : never;
+
+/** Asks again for the awaited candle. */
 export function readAwaited(draft: Draft, instrument: InstrumentName): void {
   const awaited = draft.state.live.awaited.get(instrument);
-  if (awaited === undefined) return;
-  readBehindNewest(draft, instrument, awaited.barStart);
-  const retryAfterMs = RETRY_AFTER_MS[awaited.attempts];
-  if (retryAfterMs === undefined) return;
-  draft.live({ awaited: new Map(draft.state.live.awaited).set(instrument, { ...awaited, attempts: awaited.attempts + 1 }) });
-  draft.ask({ kind: 'wake', key: wakeKey(instrument), at: plusMs(barEnd(awaited.barStart), retryAfterMs) });
+  if (awaited !== undefined) askFor(draft, instrument, awaited);
 }
 
-type Awaited = DeskState['live']['awaited'] extends ReadonlyMap<InstrumentName, infer Candle> ? Candle : never;
+/** Asks for a candle, and sets the next reminder. */
+function askFor(draft: Draft, instrument: InstrumentName, awaited: Awaited): void {
+  readBehindNewest(draft, instrument, awaited.barStart);
+  const retryAfterMs = RETRY_AFTER_MS[awaited.attempts];
+  draft.live({ awaited: withEntry(draft.state.live.awaited, instrument, { ...awaited, attempts: awaited.attempts + 1 }) });
+  if (retryAfterMs !== undefined) draft.ask({ kind: 'wake', key: wakeKey(instrument), at: plusMs(barEnd(awaited.barStart), retryAfterMs) });
+}
 
 /** Does a price of this time show the awaited candle complete, as none has before? */
 export const isCompletedBy = (awaited: Awaited | undefined, quotedAt: Instant): awaited is Awaited => awaited !== undefined && !awaited.quoted && quotedAt >= barEnd(awaited.barStart);
@@ -105,7 +105,7 @@ export const isCompletedBy = (awaited: Awaited | undefined, quotedAt: Instant): 
 export function completedByQuote(draft: Draft, instrument: InstrumentName, quotedAt: Instant): void {
   const awaited = draft.state.live.awaited.get(instrument);
   if (!isCompletedBy(awaited, quotedAt)) return;
-  draft.live({ awaited: new Map(draft.state.live.awaited).set(instrument, { ...awaited, quoted: true }) });
+  draft.live({ awaited: withEntry(draft.state.live.awaited, instrument, { ...awaited, quoted: true }) });
   const last = bookOf(draft.state, instrument).market.lastBarStart;
   if (last === null || last < awaited.barStart) readBehindNewest(draft, instrument, awaited.barStart);
 }
@@ -123,8 +123,10 @@ export function takeBars(draft: Draft, instrument: InstrumentName, bars: readonl
     // A minute that was given up is told as skipped: nothing is decided on it any more.
     const awaited = draft.state.live.awaited.get(instrument)?.barStart ?? bar.start;
     const live = purpose === 'boundary' && bar === newest && bar.start >= awaited && draft.now >= barEnd(bar.start) && draft.now - barEnd(bar.start) <= DECISION_AGE_MS_MAX;
-    const decisionId = decisionIdOf(draft.state.settings.accountId, instrument, bar.start);
     const events = recordBar(market, bar, live, absence, rules);
+    // What is read again says nothing new, as a rule.
+    if (events.length === 0) continue;
+    const decisionId = decisionIdOf(draft.state.settings.accountId, instrument, bar.start);
     for (const event of events) {
       const recorded = event.type === 'MarketBarClosed' || event.type === 'MarketBarBackfilled';
       draft.tell(event, { instrument, actor: 'market', occurredAt: occurredAt(draft, event, bar), correlationId: decisionId, ...(recorded ? { id: factId('bar', decisionId) } : {}) });
@@ -138,11 +140,17 @@ const occurredAt = (draft: Draft, event: DomainEvent, bar: Bar): Instant =>
   event.type === 'MarketBarRevised' ? draft.now : event.type === 'MarketGapDetected' ? bar.start : barEnd(bar.start);
 
 function barClosed(draft: Draft, instrument: InstrumentName, barStart: Instant, decisionId: DecisionId): void {
-  const awaited = new Map(draft.state.live.awaited);
-  if ((awaited.get(instrument)?.barStart ?? 0) <= barStart) awaited.delete(instrument);
-  draft.live({ awaited });
+  haveCome(draft, instrument, barStart);
   haltOnLosses(draft);
   consult(draft, instrument, barStart, decisionId);
+}
+
+/** The candle that was awaited is there: nobody needs to be reminded of it. */
+function haveCome(draft: Draft, instrument: InstrumentName, barStart: Instant): void {
+  const awaited = draft.state.live.awaited.get(instrument);
+  if (awaited === undefined || awaited.barStart > barStart) return;
+  draft.live({ awaited: withoutEntry(draft.state.live.awaited, instrument) });
+  draft.ask({ kind: 'wake', key: wakeKey(instrument), at: null });
 }
 
 /** The limits on losses: reaching one halts and, by default, flattens. */
@@ -234,33 +242,36 @@ export function takeAdvice(draft: Draft, consultation: Consultation, outcome: Po
   actOn(draft, bookOf(draft.state, instrument), proposal.action, { decisionId, transactionId: consultation.transactionId });
 }
 
-/** A decision as it is recorded: what was asked, by whom it was answered, and what was proposed. */
+/**
+ * A decision as it is recorded: what was asked, by whom it was answered, and what was proposed. In the order of
+ * canonical JSON, as all that is told at every bar.
+ */
 export function decisionOn(state: DeskState, consultation: Consultation, proposal: Proposal, answering: Live['policy']): DataOf<'DecisionMade'> {
   const { observation } = consultation;
   const { position } = observation;
   return {
-    decisionId: consultation.decisionId,
-    instrument: consultation.instrument,
-    barStart: formatInstant(consultation.barStart),
-    mode: state.safety.mode,
-    policy: answering.policyName,
-    featureSetId: answering.featureSetId,
-    modelLabel: answering.modelLabel,
-    modelHash: answering.modelHash,
-    inputHash: proposal.inputHash,
-    mask: [...observation.mask],
     action: proposal.action,
-    rule: proposal.rule,
-    lastTransactionId: String(consultation.transactionId),
-    position: {
-      side: position.side,
-      netPips: String(position.netPips),
-      barsSinceEntry: position.barsSinceEntry,
-      peakPips: String(position.peakPips),
-      drawdownPipsMax: String(position.drawdownPipsMax),
-      shadow: consultation.shadow,
-    },
-    search: proposal.search === null ? null : searchData(proposal.search),
+    barStart: formatInstant(consultation.barStart),
+    decisionId: consultation.decisionId,
     draw: proposal.draw === null ? null : { seed: proposal.draw.seed, counter: proposal.draw.counter, value: String(proposal.draw.value) },
+    featureSetId: answering.featureSetId,
+    inputHash: proposal.inputHash,
+    instrument: consultation.instrument,
+    lastTransactionId: String(consultation.transactionId),
+    mask: [...observation.mask],
+    mode: state.safety.mode,
+    modelHash: answering.modelHash,
+    modelLabel: answering.modelLabel,
+    policy: answering.policyName,
+    position: {
+      barsSinceEntry: position.barsSinceEntry,
+      drawdownPipsMax: String(position.drawdownPipsMax),
+      netPips: String(position.netPips),
+      peakPips: String(position.peakPips),
+      shadow: consultation.shadow,
+      side: position.side,
+    },
+    rule: proposal.rule,
+    search: proposal.search === null ? null : searchData(proposal.search),
   };
 }

@@ -1,7 +1,6 @@
 /** A step in the making: facts are folded into the state as they are told, so that later rules see them. */
 import type { DomainEvent } from '../events.ts';
 import type { InstrumentName } from '../instruments.ts';
-import { derivedId } from '../ids.ts';
 import { halt } from '../safety.ts';
 import type { HaltCause } from '../settings.ts';
 import type { Instant } from '../time.ts';
@@ -64,6 +63,3 @@ export class Draft {
     this.state = { ...this.state, live: { ...this.state.live, ...change } };
   }
 }
-
-/** The name of a fact that can be told only once, whoever tells it. */
-export const factId = (type: string, key: string): string => derivedId('event', type, key);

@@ -6,6 +6,7 @@ import type { InstrumentName } from '../instruments.ts';
 import type { Ledger } from '../ledger.ts';
 import { evolveLedger } from '../ledger.ts';
 import { evolveMarket } from '../market.ts';
+import { withEntry } from '../maps.ts';
 import type { Money } from '../money.ts';
 import { maximum, price } from '../money.ts';
 import type { TradingPeriod } from '../periods.ts';
@@ -62,12 +63,12 @@ const instrumentOf = (event: DomainEvent): string | null => ('instrument' in eve
 
 function evolveBooks(state: DeskState, event: DomainEvent, at: Instant, ledger: Ledger): ReadonlyMap<InstrumentName, Book> {
   const instrument = instrumentOf(event);
-  let books: Map<InstrumentName, Book> | null = null;
+  let { books } = state;
   for (const [name, book] of state.books) {
     const evolved = instrument === null || instrument === name ? evolveBook(book, event, at, state.settings, ledger) : book;
-    if (evolved !== book) books = (books ?? new Map(state.books)).set(name, evolved);
+    if (evolved !== book) books = withEntry(books, name, evolved);
   }
-  return books ?? state.books;
+  return books;
 }
 
 /** The book itself where the event changes nothing of it: an old account brings a hundred thousand such events. */

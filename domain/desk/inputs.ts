@@ -116,8 +116,8 @@ export type Effect =
   | { readonly kind: 'verifyModel'; readonly directory: string }
   /** Let the verified model take over, after every consultation that was asked for before. */
   | { readonly kind: 'adoptModel' }
-  /** A timer: one per key, a later one replaces it. */
-  | { readonly kind: 'wake'; readonly key: string; readonly at: Instant }
+  /** A timer: one per key, a later one replaces it, and null ends it. */
+  | { readonly kind: 'wake'; readonly key: string; readonly at: Instant | null }
   /** Remove the HALT file: an operator has resumed, and that is in the log. */
   | { readonly kind: 'removeHaltFile' }
   | { readonly kind: 'reply'; readonly commandId: number; readonly result: Omit<CommandResult, 'events'> }

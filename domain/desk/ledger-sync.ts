@@ -3,7 +3,7 @@ import type { AccountSnapshot, BrokerTransaction, TransactionsPage } from '../br
 import { canonicalJson } from '../canonical.ts';
 import type { ReviewCause } from '../events.ts';
 import type { ClientOrderId } from '../ids.ts';
-import { epochOfTag } from '../ids.ts';
+import { epochOfTag, factId } from '../ids.ts';
 import type { TransactionBody } from '../ledger.ts';
 import { isFillByHand, isKnownTransactionType, isUnknownFillReason, netUnits, newTransactions, readBody, recentBody } from '../ledger.ts';
 import { absolute, add, format, units } from '../money.ts';
@@ -14,7 +14,6 @@ import type { Order } from '../trading.ts';
 import { observeTransaction, workingOrders } from '../trading.ts';
 import { tellDiscrepancy } from './discrepancies.ts';
 import type { Draft } from './draft.ts';
-import { factId } from './draft.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
 import { beginProtection } from './timetable.ts';
 import { abandonSilentOrders, continueReversal, flattenWhatIsDue } from './orders.ts';
@@ -132,10 +131,10 @@ const transactionFactId = (draft: Draft, transactionId: number): string => factI
 
 function correlationOf(draft: Draft, body: TransactionBody): string {
   const clientId = body.clientExtensions?.id ?? body.clientOrderID;
-  for (const book of draft.state.books.values()) {
-    for (const order of book.trading.orders.values()) {
-      if (order.clientOrderId === clientId || (order.status === 'accepted' && order.orderId === body.orderID)) return order.decisionId ?? order.clientOrderId;
-    }
+  for (const { trading } of draft.state.books.values()) {
+    const accepted = (order: Order): boolean => order.status === 'accepted' && order.orderId === body.orderID;
+    const order = trading.orders.get(clientId as ClientOrderId) ?? [...trading.unsettled.values()].find(accepted);
+    if (order !== undefined) return order.decisionId ?? order.clientOrderId;
   }
   return `transaction ${body.id}`;
 }

@@ -1,12 +1,13 @@
 /** Marking the account: realised by the ledger, open trades at the last logged bar or at a quote in hand. */
 import { cumulativeProfit, unrealisedQuote } from '../ledger.ts';
-import type { OpenTrade } from '../ledger.ts';
+import type { Ledger, OpenTrade } from '../ledger.ts';
 import { netPipsAt } from '../excursion.ts';
 import { barEnd } from '../market.ts';
 import { add, priceToPips, ratioOf, scaleBy, subtract, ZERO_MONEY, ZERO_PIPS } from '../money.ts';
 import type { Money, Pips, Price } from '../money.ts';
 import type { ProfitMark } from '../periods.ts';
 import { lossIn } from '../periods.ts';
+import type { DeskSettings } from '../settings.ts';
 import type { Book, DeskState } from './state.ts';
 
 export interface Prices {
@@ -30,14 +31,22 @@ function markTrade(trade: OpenTrade, book: Book, prices: Prices): ProfitMark {
   return { money, pips: scaleBy(pips, ratioOf(trade.units, trade.initialUnits)) };
 }
 
+/** What each ledger had realised, by the settings that it was asked with: it is asked at every bar and changes by transactions. */
+const realised = new WeakMap<Ledger, { readonly settings: DeskSettings; readonly mark: ProfitMark }>();
+
+function realisedMark({ ledger, settings }: DeskState): ProfitMark {
+  const known = realised.get(ledger);
+  if (known?.settings === settings) return known.mark;
+  let pips = ZERO_PIPS;
+  for (const { instrument } of settings.instruments) pips = add(pips, priceToPips(ledger.realisedByInstrument.get(instrument.name) ?? (0n as Price), instrument.pipLocation));
+  const mark = { money: cumulativeProfit(ledger), pips };
+  realised.set(ledger, { settings, mark });
+  return mark;
+}
+
 /** Profit since the account began, open trades marked at `pricesOf`; trades of unknown instruments are not marked. */
 function markWith(state: DeskState, pricesOf: (book: Book) => Prices | null): ProfitMark {
-  let money = cumulativeProfit(state.ledger);
-  let pips = ZERO_PIPS;
-  for (const [instrument, moved] of state.ledger.realisedByInstrument) {
-    const book = state.books.get(instrument);
-    if (book !== undefined) pips = add(pips, priceToPips(moved, book.settings.instrument.pipLocation));
-  }
+  let { money, pips } = realisedMark(state);
   for (const trade of state.ledger.openTrades.values()) {
     const book = state.books.get(trade.instrument);
     const prices = book === undefined ? null : pricesOf(book);

@@ -8,6 +8,7 @@ import { bookOf } from './state.ts';
 
 /** Raises an alert for each symptom that this step brought. */
 export function tellHealth(draft: Draft, before: DeskState): void {
+  if (draft.state.books === before.books) return;
   for (const [instrument, { health }] of before.books) {
     draft.tellAll(healthAlerts(health, bookOf(draft.state, instrument).health, instrument, draft.state.settings.health));
   }

@@ -9,7 +9,7 @@ import { calendarFor, isMarketOpen, isWeekendHold, openMinutesBetween } from '..
 import type { GuardVerdict, OrderCause } from '../events.ts';
 import { judgeOpening } from '../guards.ts';
 import type { ClientOrderId, DecisionId } from '../ids.ts';
-import { clientOrderIdOf, closeOrderIdOf, flattenOrderIdOf } from '../ids.ts';
+import { clientOrderIdOf, closeOrderIdOf, factId, flattenOrderIdOf } from '../ids.ts';
 import type { OpenTrade } from '../ledger.ts';
 import { netUnits } from '../ledger.ts';
 import { barEnd } from '../market.ts';
@@ -22,7 +22,6 @@ import { floorMinute, formatInstant, MINUTE_MS, plusMs, SECOND_MS } from '../tim
 import { isBeyondStops } from '../stops.ts';
 import { workingOrders } from '../trading.ts';
 import type { Draft, Telling } from './draft.ts';
-import { factId } from './draft.ts';
 import { leavesTransaction, tellExchange } from './exchanges.ts';
 import { THE_ONE_BEFORE } from './inputs.ts';
 import { movedLast, openingFacts } from './opening.ts';
@@ -126,10 +125,8 @@ function closeTrade(draft: Draft, book: Book, trade: OpenTrade, cause: OrderCaus
  * whole is closed. Where a trade of somebody else's is open too, closing the position would touch it; that is left alone.
  */
 function mustCloseOldestFirst(state: DeskState, book: Book, tradeId: string): boolean {
-  const refused = [...book.trading.orders.values()].some((order) => order.leg === 'close' && order.tradeId === tradeId && (order.status === 'cancelled' || order.status === 'rejected') && order.reason === FIFO_VIOLATION);
-  return refused && [...state.ledger.openTrades.values()].every((trade) => trade.instrument !== book.settings.instrument.name || book.trading.ourTradeIds.has(trade.tradeId));
+  return book.trading.outOfTurnTradeIds.has(tradeId) && [...state.ledger.openTrades.values()].every((trade) => trade.instrument !== book.settings.instrument.name || book.trading.ourTradeIds.has(trade.tradeId));
 }
-const FIFO_VIOLATION = 'FIFO_VIOLATION';
 
 /** A close that nobody answered for is asked again after this: it names its trade, so that a late twin finds nothing. */
 const DOUBTED_CLOSE_MS_MAX = 10 * SECOND_MS;
@@ -173,6 +170,8 @@ function flattenCause(state: DeskState, book: Book, trade: OpenTrade, now: Insta
   if (settings.fridayFlattenMinute !== null && isWeekendHold(settings.calendar, now, settings.fridayFlattenMinute)) return 'weekend';
   if (safety.mode === 'HALTED') return safety.disposition === 'flatten' ? 'halt' : null;
   const lastDecisionAt = book.trading.lastDecisionBarStart === null ? trade.openedAt : Math.max(barEnd(book.trading.lastDecisionBarStart), trade.openedAt);
+  // A span holds no more open minutes than minutes, which settles nearly every question.
+  if (now - lastDecisionAt <= settings.blindBarsMax * MINUTE_MS) return null;
   return openMinutesBetween(calendarFor(settings.calendar, trade.instrument), lastDecisionAt as Instant, now) > settings.blindBarsMax ? 'blind' : null;
 }
 
@@ -204,8 +203,9 @@ export function flattenWhatIsDue(draft: Draft): void {
 function flattenIfDue(draft: Draft, book: Book, trade: OpenTrade): void {
   if (isBeingClosed(book, trade.tradeId, draft.now)) return;
   const cause = flattenCause(draft.state, book, trade, draft.now);
+  if (cause === null) return;
   const clientOrderId = flattenOrderIdOf(draft.state.settings.accountId, trade.tradeId, floorMinute(draft.now));
-  if (cause === null || book.trading.orders.has(clientOrderId) || !mayTryClosing(draft.state, book, trade.tradeId, draft.now)) return;
+  if (book.trading.orders.has(clientOrderId) || !mayTryClosing(draft.state, book, trade.tradeId, draft.now)) return;
   closeTrade(draft, book, trade, cause, clientOrderId, null, null);
 }
 
@@ -299,7 +299,7 @@ export function recordExchange(draft: Draft, clientOrderId: ClientOrderId, reque
 export function abandonSilentOrders(draft: Draft): void {
   let waiting = false;
   for (const book of draft.state.books.values()) {
-    for (const order of book.trading.orders.values()) {
+    for (const order of book.trading.unsettled.values()) {
       if (order.status !== 'unknown' && order.status !== 'submitted') continue;
       const quietMs = draft.now - (order.status === 'unknown' ? order.since : order.intendedAt);
       if (order.status === 'submitted' || quietMs < draft.state.settings.quietPeriodMs) waiting = true;

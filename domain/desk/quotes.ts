@@ -1,6 +1,7 @@
 /** Taking a quote in: the newest price of its pair, and whether it is to be believed. */
 import type { Quote } from '../broker.ts';
 import { calendarFor, isMarketOpen } from '../calendar.ts';
+import { withEntry } from '../maps.ts';
 import { midPrice, pipsToPrice } from '../money.ts';
 import type { Reach } from '../quotes.ts';
 import { isTrustedAlone, noTrust, reachOf, trustQuote } from '../quotes.ts';
@@ -21,9 +22,9 @@ export function takeQuote(draft: Draft, quote: Quote): void {
   const minute = floorMinute(quote.at);
   const minutes = live.pricedMinutes.get(quote.instrument) ?? [];
   draft.live({
-    pricedMinutes: minutes.includes(minute) ? live.pricedMinutes : new Map(live.pricedMinutes).set(quote.instrument, [...minutes.slice(-1), minute]),
-    quotes: new Map(live.quotes).set(quote.instrument, quote),
-    trust: new Map(live.trust).set(quote.instrument, trustQuote(live.trust.get(quote.instrument) ?? noTrust, quote, barClose, reachIn(draft.state, book))),
+    pricedMinutes: minutes.includes(minute) ? live.pricedMinutes : withEntry(live.pricedMinutes, quote.instrument, [...minutes.slice(-1), minute]),
+    quotes: withEntry(live.quotes, quote.instrument, quote),
+    trust: withEntry(live.trust, quote.instrument, trustQuote(live.trust.get(quote.instrument) ?? noTrust, quote, barClose, reachIn(draft.state, book))),
   });
   tellHalt(draft, quote);
   completedByQuote(draft, quote.instrument, quote.at);

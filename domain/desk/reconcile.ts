@@ -19,6 +19,7 @@ import { THE_ONE_BEFORE } from './inputs.ts';
 import { unrealisedAtBars } from './marks.ts';
 import { flattenWhatIsDue, reduceToLimit } from './orders.ts';
 import { readLedger, readLedgerAgain } from './reading.ts';
+import type { Book } from './state.ts';
 import { hasOurPosition, isForeign, ourOpenTrades } from './state.ts';
 import { replaceStop } from './stops.ts';
 import { wakeToRetry } from './timetable.ts';
@@ -69,13 +70,18 @@ interface Shown {
   readonly compare: (expectation: Expectation) => readonly Difference[];
 }
 
+function ourTradeIdsOf([first, ...others]: readonly Book[]): ReadonlySet<string> {
+  const ids = first?.trading.ourTradeIds ?? new Set<string>();
+  return others.length === 0 ? ids : new Set([...ids, ...others.flatMap(({ trading }) => [...trading.ourTradeIds])]);
+}
+
 function takeAnswer(draft: Draft, read: SnapshotRead, shown: Shown): void {
   const { ledger, settings, books } = draft.state;
   const expectation: Expectation = {
     accountId: settings.accountId,
     currency: settings.homeCurrency,
     positionUnitsMax: settings.safety.positionUnitsMax,
-    ourTradeIds: new Set([...books.values()].flatMap((book) => [...book.trading.ourTradeIds])),
+    ourTradeIds: ourTradeIdsOf([...books.values()]),
   };
   const identity = compareIdentity(ledger, shown.account, expectation);
   if (identity.length > 0) return conclude(draft, read, shown, identity);

@@ -8,6 +8,7 @@ const ACCOUNT_LOCKED = /^ACCOUNT_(?:\w+_)?LOCKED$/;
 
 /** Looks at what this step told: a locked account halts at once, the third rejection within ten minutes halts too. */
 export function haltOnRejections(draft: Draft, before: DeskState): void {
+  if (draft.emissions.length === 0) return;
   for (const { event } of [...draft.emissions]) {
     if (event.type !== 'OrderRejected' && event.type !== 'OrderCancelled') continue;
     if (ACCOUNT_LOCKED.test(event.data.reason)) draft.halt('authentication', `the broker says ${event.data.reason}`);

@@ -9,6 +9,7 @@ import type { Timer } from '../../domain/clock.ts';
 import type { Consultation, Effect, Emission, Input, PolicyOutcome } from '../../domain/desk/inputs.ts';
 import { lastLook } from '../../domain/desk/orders.ts';
 import type { DeskState } from '../../domain/desk/state.ts';
+import type { Step } from '../../domain/desk/step.ts';
 import { step } from '../../domain/desk/step.ts';
 import type { OperatorCommand } from '../../domain/safety.ts';
 import type { Journal } from '../daemon/journal.ts';
@@ -37,6 +38,8 @@ export class BacktestLoop {
   #state: DeskState;
   #end: { readonly exitCode: number; readonly reason: string } | null = null;
   #refusal: string | null = null;
+  /** Taken since the desk was last at rest. */
+  #steps = 0;
 
   constructor(parts: LoopParts) {
     this.#parts = parts;
@@ -65,24 +68,39 @@ export class BacktestLoop {
   }
 
   /** Takes inputs and runs effects until neither is left. */
-  async drain(): Promise<void> {
-    for (let steps = 0; this.#end === null; steps += 1) {
-      if (steps > STEPS_A_DRAIN_MAX) throw new Error(`the desk does not come to rest at ${this.#parts.clock.now()} ms`);
-      const input = this.#inputs.shift();
-      if (input !== undefined) {
-        await this.#take(input);
-        continue;
-      }
-      const effect = this.#effects.shift();
-      if (effect === undefined) return;
-      const performed = this.#perform(effect);
-      if (performed !== undefined) await performed;
-    }
+  drain(): Promise<void> | undefined {
+    this.#steps = 0;
+    const pending = this.#advance();
+    return pending === undefined ? undefined : this.#goOn(pending);
   }
 
-  async #take(input: Input): Promise<void> {
-    const { state, emissions, effects } = step(this.#state, input);
-    if (emissions.length > 0) await this.#parts.journal.append(emissions);
+  async #goOn(first: Promise<void>): Promise<void> {
+    for (let pending: Promise<void> | undefined = first; pending !== undefined; pending = this.#advance()) await pending;
+  }
+
+  /** Goes on until the desk is at rest or something has to be waited for. */
+  #advance(): Promise<void> | undefined {
+    for (; this.#end === null; this.#steps += 1) {
+      if (this.#steps > STEPS_A_DRAIN_MAX) throw new Error(`the desk does not come to rest at ${this.#parts.clock.now()} ms`);
+      const input = this.#inputs.shift();
+      const effect = input === undefined ? this.#effects.shift() : undefined;
+      if (input === undefined && effect === undefined) return undefined;
+      const pending = input === undefined ? this.#perform(effect!) : this.#take(input);
+      if (pending !== undefined) return pending;
+    }
+    return undefined;
+  }
+
+  /** Nothing follows from a step before what it tells has been appended; most steps tell nothing. */
+  #take(input: Input): Promise<void> | undefined {
+    const next = step(this.#state, input);
+    const recorded = next.emissions.length === 0 ? undefined : this.#parts.journal.record(next.emissions);
+    if (recorded !== undefined) return recorded.then(() => this.#adopt(next));
+    this.#adopt(next);
+    return undefined;
+  }
+
+  #adopt({ state, emissions, effects }: Step): void {
     this.#state = state;
     for (const effect of effects) this.#begin(effect);
     this.#parts.observed(state, emissions);
@@ -93,10 +111,13 @@ export class BacktestLoop {
       case 'shutdown':
         this.#end ??= { exitCode: effect.exitCode, reason: effect.reason };
         return;
-      case 'wake':
-        this.#timers.get(effect.key)?.cancel();
-        this.#timers.set(effect.key, this.#parts.timers.at(effect.at, () => this.submit({ kind: 'wake', key: effect.key })));
+      case 'wake': {
+        const { key, at } = effect;
+        this.#timers.get(key)?.cancel();
+        if (at === null) this.#timers.delete(key);
+        else this.#timers.set(key, this.#parts.timers.at(at, () => this.submit({ kind: 'wake', key })));
         return;
+      }
       default:
         this.#effects.push(effect);
     }
@@ -111,7 +132,8 @@ export class BacktestLoop {
         this.#refusal = effect.result.accepted ? null : effect.result.message;
         return undefined;
       case 'read':
-        return whenThere(this.#parts.market.answer(effect.read), (answer) => this.submit({ kind: 'answer', read: effect.read, answer }));
+        this.submit({ kind: 'answer', read: effect.read, answer: this.#parts.market.answer(effect.read) });
+        return undefined;
       case 'consult':
         return whenThere(this.#parts.consult(effect.consultation), (outcome) => this.submit({ kind: 'advice', consultation: effect.consultation, outcome }));
       case 'dispatch':

@@ -1,11 +1,12 @@
-/** The broker of a backtest: the local broker's venue in this process, asked the way the daemon asks it over the wire. */
+/** The broker of a backtest: the local broker's venue in this process, answering what the daemon asks over the wire. */
 import type { InProcessMarket } from '../../adapters/broker/in-process.ts';
 import { ANCHOR_PATH } from '../../adapters/broker/bars/path.ts';
 import type { PointOhlc } from '../../adapters/broker/bars/series.ts';
 import { isMarketTradeable } from '../../adapters/broker/engine/views.ts';
+import { readAccount, readInstruments, readOpenPositions, readSince, readSummary } from '../../adapters/broker/reads.ts';
 import { judgeOrderReply } from '../../adapters/oanda/client.ts';
 import { decodeAccount, decodeInstruments, decodePositions, decodeSummary, decodeTransactions } from '../../adapters/oanda/wire.ts';
-import type { Bar, Exchange, Ohlc, OrderRequest, Quote } from '../../domain/broker.ts';
+import type { Bar, Exchange, Ohlc, OrderRequest, PositionsSnapshot, Quote } from '../../domain/broker.ts';
 import type { Answer, Read } from '../../domain/desk/inputs.ts';
 import type { Instrument, InstrumentName } from '../../domain/instruments.ts';
 import type { Price } from '../../domain/money.ts';
@@ -24,6 +25,9 @@ export class BacktestMarket {
   readonly #accountId: string;
   readonly #precision: ReadonlyMap<string, number>;
   readonly #happened: Happenings = { quotes: [], transactions: [] };
+  #positionsRead: PositionsSnapshot | null = null;
+  /** The bars of the last answer, by their places in the series: the newest few are asked for again each minute. */
+  readonly #barsRead = new Map<InstrumentName, { readonly first: number; readonly bars: readonly Bar[] }>();
 
   constructor(market: InProcessMarket, instruments: readonly InstrumentName[]) {
     this.#market = market;
@@ -56,27 +60,33 @@ export class BacktestMarket {
     return { instrument, bid: pointsToPrice(quote.bid, precision), ask: pointsToPrice(quote.ask, precision), at: quote.at, tradeable: isMarketTradeable(engine, market, now) };
   }
 
-  async instruments(): Promise<readonly Instrument[]> {
-    return decodeInstruments(await this.#get('/instruments'));
+  instruments(): readonly Instrument[] {
+    return decodeInstruments(readInstruments(this.#market.venue.engine));
   }
 
-  /** Answers a read: bars at once, everything else through the broker's own routes. */
-  answer(read: Read): Answer | Promise<Answer> {
-    return read.what === 'bars' ? { what: 'bars', bars: this.#bars(read) } : this.#ask(read);
-  }
-
-  async #ask(read: Exclude<Read, { readonly what: 'bars' }>): Promise<Answer> {
+  /** Answers a read: bars from the series, everything else from the bodies that the broker's routes answer with. */
+  answer(read: Read): Answer {
+    const { engine } = this.#market.venue;
     switch (read.what) {
+      case 'bars':
+        return { what: 'bars', bars: this.#bars(read) };
       case 'transactions':
-        return { what: 'transactions', page: decodeTransactions(await this.#get(`/transactions/sinceid?id=${read.since}`), this.#accountId, read.since) };
+        return { what: 'transactions', page: decodeTransactions(readSince(engine, read.since, null), this.#accountId, read.since) };
       case 'snapshot':
-        if (read.scope === 'full') return { what: 'snapshot', snapshot: decodeAccount(await this.#get('')) };
-        return { what: 'summary', summary: decodeSummary(await this.#get('/summary')), positions: decodePositions(await this.#get('/openPositions')) };
+        if (read.scope === 'full') return { what: 'snapshot', snapshot: decodeAccount(readAccount(engine)) };
+        return { what: 'summary', summary: decodeSummary(readSummary(engine)), positions: this.#positions() };
       case 'baseline':
-        return { what: 'baseline', snapshot: decodeAccount(await this.#get('')) };
+        return { what: 'baseline', snapshot: decodeAccount(readAccount(engine)) };
       case 'positions':
-        return { what: 'positions', snapshot: decodePositions(await this.#get('/openPositions')) };
+        return { what: 'positions', snapshot: this.#positions() };
     }
+  }
+
+  /** Units of open positions change by transactions alone: what was read at an id holds until the next one. */
+  #positions(): PositionsSnapshot {
+    const { engine } = this.#market.venue;
+    if (this.#positionsRead?.lastTransactionId !== engine.lastTransactionId) this.#positionsRead = decodePositions(readOpenPositions(engine));
+    return this.#positionsRead;
   }
 
   async send(request: OrderRequest): Promise<Exchange> {
@@ -86,12 +96,6 @@ export class BacktestMarket {
     return { sentAt: at, answeredAt: at, status, requestId, body, bodyTruncated: false, ...judged };
   }
 
-  async #get(below: string): Promise<string> {
-    const { status, body } = await this.#market.request('GET', `/accounts/${this.#accountId}${below}`, null);
-    if (status !== 200) throw new Error(`the backtest's broker answered GET ${below} with status ${status}: ${body.slice(0, 200)}`);
-    return body;
-  }
-
   /** Complete bars: those from a time on, or the newest ones. */
   #bars({ instrument, from, countMax }: Extract<Read, { readonly what: 'bars' }>): readonly Bar[] {
     const { series, cursor } = this.#market.venue.tracks.get(instrument)!;
@@ -99,10 +103,14 @@ export class BacktestMarket {
     const { now } = this.#market.venue;
     const complete = cursor.bar > 0 && series.end(cursor.bar - 1) > now ? cursor.bar - 1 : cursor.bar;
     const first = from === null ? Math.max(0, complete - countMax) : firstFrom(series, from, complete);
+    const before = this.#barsRead.get(instrument);
     const bars: Bar[] = [];
     for (let index = first; index < complete && bars.length < countMax; index += 1) {
-      bars.push({ instrument, start: series.start(index), bid: ohlc(series.bid(index), precision), ask: ohlc(series.ask(index), precision), volume: series.volume(index) || ANCHOR_PATH.length });
+      bars.push(before?.bars[index - before.first] ?? {
+        instrument, start: series.start(index), bid: ohlc(series.bid(index), precision), ask: ohlc(series.ask(index), precision), volume: series.volume(index) || ANCHOR_PATH.length,
+      });
     }
+    this.#barsRead.set(instrument, { first, bars });
     return bars;
   }
 }

@@ -40,6 +40,8 @@ export class BacktestError extends Error {
 
 const OPERATOR = { operator: 'backtest', reason: 'a backtest trades from its first bar' };
 const PROGRESS_BARS = 1_000;
+/** How often it is looked whether they have been played; there is about one move for each bar. */
+const PROGRESS_MOVES = 64;
 
 /** @throws BacktestError */
 export async function runBacktest(parts: BacktestParts): Promise<BacktestResult> {
@@ -47,7 +49,7 @@ export async function runBacktest(parts: BacktestParts): Promise<BacktestResult>
   const { venue, timeline } = inProcess;
   const names = config.instruments.map(({ name }) => name);
   const market = new BacktestMarket(inProcess, names);
-  const settings = deskSettings(config, await market.instruments(), policy.windowBars);
+  const settings = deskSettings(config, market.instruments(), policy.windowBars);
   const clock = new LockstepClock(venue.now);
   const timers = new LockstepTimers();
   const journal = new Journal({
@@ -69,11 +71,12 @@ export async function runBacktest(parts: BacktestParts): Promise<BacktestResult>
     if (quote !== null) loop.submit({ kind: 'quote', quote });
   }
   await loop.drain();
-  for (let told = 0; !timeline.done; ) {
+  for (let [moves, told] = [0, 0]; !timeline.done; moves += 1) {
     timeline.moveOn(timers.nextAt());
-    await follow(loop, market, clock, timers, venue.now);
+    const pending = follow(loop, market, clock, timers, venue.now);
+    if (pending !== undefined) await pending;
     if (loop.end !== null) throw new BacktestError(`the desk ended at ${new Date(venue.now).toISOString()} with exit code ${loop.end.exitCode}: ${loop.end.reason}`);
-    if (timeline.barsDone - told >= PROGRESS_BARS) parts.progress((told = timeline.barsDone), timeline.barsTotal);
+    if (moves % PROGRESS_MOVES === 0 && timeline.barsDone - told >= PROGRESS_BARS) parts.progress((told = timeline.barsDone), timeline.barsTotal);
   }
   loop.submit({ kind: 'stop', reason: 'the market data ended', exitCode: EXIT.ok });
   await loop.drain();
@@ -81,23 +84,30 @@ export async function runBacktest(parts: BacktestParts): Promise<BacktestResult>
 }
 
 /** What happened, each at its own time, quotes before transactions of one instant; then what is due now. */
-async function follow(loop: BacktestLoop, market: BacktestMarket, clock: LockstepClock, timers: LockstepTimers, now: Instant): Promise<void> {
+function follow(loop: BacktestLoop, market: BacktestMarket, clock: LockstepClock, timers: LockstepTimers, now: Instant): Promise<void> | undefined {
   const { quotes: all, transactions } = market.take();
   const quotes = transactions.length === 0 ? withoutPassing(loop.state, all) : all;
-  for (let [quote, transaction] = [0, 0]; quote < quotes.length || transaction < transactions.length; ) {
-    const at = Math.min(quotes[quote]?.at ?? Infinity, transactions[transaction]?.at ?? Infinity) as Instant;
-    if (at > clock.now()) clock.moveTo(at);
-    for (; quotes[quote]?.at === at; quote += 1) loop.submit({ kind: 'quote', quote: quotes[quote]! });
-    for (; transactions[transaction]?.at === at; transaction += 1) loop.submit({ kind: 'notice', transactionId: transactions[transaction]!.id });
-    await loop.drain();
-  }
-  clock.moveTo(now);
-  timers.fireDue(now);
-  await loop.drain();
+  let [quote, transaction] = [0, 0];
+  const goOn = (): Promise<void> | undefined => {
+    while (quote < quotes.length || transaction < transactions.length) {
+      const at = Math.min(quotes[quote]?.at ?? Infinity, transactions[transaction]?.at ?? Infinity) as Instant;
+      if (at > clock.now()) clock.moveTo(at);
+      for (; quotes[quote]?.at === at; quote += 1) loop.submit({ kind: 'quote', quote: quotes[quote]! });
+      for (; transactions[transaction]?.at === at; transaction += 1) loop.submit({ kind: 'notice', transactionId: transactions[transaction]!.id });
+      const pending = loop.drain();
+      if (pending !== undefined) return pending.then(goOn);
+    }
+    clock.moveTo(now);
+    timers.fireDue(now);
+    return loop.drain();
+  };
+  return goOn();
 }
 
 /** Of quotes with nothing else between them those that the desk must see: of each pair the newest alone, where that is enough. */
 function withoutPassing(state: DeskState, quotes: readonly Quote[]): readonly Quote[] {
+  const first = quotes[0];
+  if (first === undefined || quotes.every(({ instrument }) => instrument === first.instrument)) return newestSuffices(state, quotes) ? quotes.slice(-1) : quotes;
   const byInstrument = Map.groupBy(quotes, ({ instrument }) => instrument);
   for (const [instrument, each] of byInstrument) if (newestSuffices(state, each)) byInstrument.set(instrument, each.slice(-1));
   return quotes.filter((quote) => byInstrument.get(quote.instrument)!.includes(quote));

@@ -12,15 +12,23 @@ import { deserialize, serialize } from 'node:v8';
 import { z } from 'zod';
 import type { Book, DeskState } from '../../domain/desk/state.ts';
 import { initialDesk } from '../../domain/desk/state.ts';
+import type { ClientOrderId } from '../../domain/ids.ts';
+import { LayeredMap } from '../../domain/layered-map.ts';
 import type { VerifiedHead } from '../../domain/log.ts';
 import type { DeskSettings } from '../../domain/settings.ts';
+import type { Order, Trading } from '../../domain/trading.ts';
 
 const FILE_NAME = 'desk.checkpoint';
 const DOMAIN = join(import.meta.dirname, '..', '..', 'domain');
 
 /** Everything of the desk that is a fold of the log; settings come from the configuration, and the rest from the run. */
 interface Folded extends Omit<DeskState, 'settings' | 'live' | 'books'> {
-  readonly books: ReadonlyMap<string, Omit<Book, 'settings'>>;
+  readonly books: ReadonlyMap<string, FoldedBook>;
+}
+
+/** Plain maps alone are written: an object with a class of its own would come back as another one. */
+interface FoldedBook extends Omit<Book, 'settings' | 'trading'> {
+  readonly trading: Omit<Trading, 'orders'> & { readonly orders: ReadonlyMap<ClientOrderId, Order> };
 }
 
 export interface Checkpoint {
@@ -87,7 +95,7 @@ export class Checkpoints {
 
 function foldedOf(state: DeskState): Folded {
   const { settings: _settings, live: _live, books, ...rest } = state;
-  return { ...rest, books: new Map([...books].map(([name, { settings: _instrument, ...book }]) => [name, book])) };
+  return { ...rest, books: new Map([...books].map(([name, { settings: _instrument, trading, ...book }]) => [name, { ...book, trading: { ...trading, orders: new Map(trading.orders) } }])) };
 }
 
 /** @throws Error where the checkpoint lacks an instrument: the same configuration has the same ones. */
@@ -99,7 +107,7 @@ function deskOf(settings: DeskSettings, { books, ...rest }: Folded): DeskState {
     books: new Map([...desk.books].map(([name, book]) => {
       const folded = books.get(name);
       if (folded === undefined) throw new Error(`the checkpoint lacks ${name}`);
-      return [name, { ...folded, settings: book.settings }];
+      return [name, { ...folded, trading: { ...folded.trading, orders: LayeredMap.of(folded.trading.orders) }, settings: book.settings }];
     })),
   };
 }

@@ -5,9 +5,11 @@
 import type { Clock } from '../../domain/clock.ts';
 import type { Emission } from '../../domain/desk/inputs.ts';
 import { THE_ONE_BEFORE } from '../../domain/desk/inputs.ts';
+import type { EventType } from '../../domain/events.ts';
 import { CATALOGUE, parseEvent } from '../../domain/events.ts';
 import { derivedId, streamOf } from '../../domain/ids.ts';
-import type { EventDraft, EventStore, LogHead, RecordedEvent, StreamAppend, StreamHead, StreamName, VerifiedHead } from '../../domain/log.ts';
+import type { InstrumentName } from '../../domain/instruments.ts';
+import type { AppendOutcome, EventDraft, EventStore, LogHead, RecordedEvent, StreamAppend, StreamHead, StreamName, VerifiedHead } from '../../domain/log.ts';
 import { headHash, StoreError } from '../../domain/log.ts';
 import { formatInstant } from '../../domain/time.ts';
 
@@ -35,6 +37,8 @@ export class Journal {
   #runId = 'none';
   #clockOffsetMs = 0;
   #modelHash: string;
+  readonly #streams = new Map<EventType, Map<InstrumentName | null, StreamName>>();
+  #printed = { monotonicNs: 0n, text: '0' };
 
   constructor(options: JournalOptions) {
     this.#options = options;
@@ -61,10 +65,28 @@ export class Journal {
    * @throws StoreError when the store failed, or somebody else has written to our streams.
    */
   async append(emissions: readonly Emission[]): Promise<readonly RecordedEvent[]> {
+    return this.#durable(recordedBy(await this.#options.store.append(this.#batchOf(emissions))));
+  }
+
+  /** The same without a promise where the store has nothing to wait for. */
+  record(emissions: readonly Emission[]): Promise<readonly RecordedEvent[]> | undefined {
+    const { store } = this.#options;
+    if (store.appendAtOnce === undefined) return this.append(emissions);
+    this.#durable(recordedBy(store.appendAtOnce(this.#batchOf(emissions))));
+    return undefined;
+  }
+
+  #durable(events: readonly RecordedEvent[]): readonly RecordedEvent[] {
+    for (const event of events) this.#heads.set(event.stream, event);
+    this.#position = events.at(-1)?.position ?? this.#position;
+    return events;
+  }
+
+  #batchOf(emissions: readonly Emission[]): readonly StreamAppend[] {
     const batch: { stream: StreamName; expectedRevision: number; events: EventDraft[] }[] = [];
     let previousId: string | null = null;
     for (const emission of emissions) {
-      const stream = streamOf(emission.event, this.#options.accountId, this.#options.deployment, emission.instrument);
+      const stream = this.#streamOf(emission);
       const draft = this.#draft(emission, stream, previousId);
       previousId = draft.id;
       const revision = this.#revisions.get(stream) ?? -1;
@@ -73,13 +95,23 @@ export class Journal {
       else batch.push({ stream, expectedRevision: revision, events: [draft] });
       this.#revisions.set(stream, revision + 1);
     }
-    const outcome = await this.#options.store.append(batch satisfies readonly StreamAppend[]);
-    if (outcome.kind === 'conflict') {
-      throw new StoreError(`stream ${outcome.stream} is at revision ${outcome.actualRevision}, not ${outcome.expectedRevision}: another writer is at work on this log`);
-    }
-    for (const { stream, revision, hash } of outcome.events) this.#heads.set(stream, { stream, revision, hash });
-    this.#position = outcome.events.at(-1)?.position ?? this.#position;
-    return outcome.events;
+    return batch;
+  }
+
+  /** Streams are few: their names are put together once. */
+  #streamOf({ event, instrument }: Emission): StreamName {
+    const ofType = this.#streams.get(event.type) ?? new Map<InstrumentName | null, StreamName>();
+    const known = ofType.get(instrument);
+    if (known !== undefined) return known;
+    const stream = streamOf(event, this.#options.accountId, this.#options.deployment, instrument);
+    this.#streams.set(event.type, ofType.set(instrument, stream));
+    return stream;
+  }
+
+  /** In market time many facts are told at one instant. */
+  #print(monotonicNs: bigint): string {
+    if (monotonicNs !== this.#printed.monotonicNs) this.#printed = { monotonicNs, text: String(monotonicNs) };
+    return this.#printed.text;
   }
 
   /** @throws EventFormatError for a fact that the catalogue would refuse when it is read back. */
@@ -106,7 +138,7 @@ export class Journal {
         causationId: emission.causedBy === THE_ONE_BEFORE ? previousId : emission.causedBy,
         occurredAt: formatInstant(emission.occurredAt),
         recordedAt: formatInstant(now),
-        monotonicNs: String(clock.monotonicNs()),
+        monotonicNs: this.#print(clock.monotonicNs()),
         clockOffsetMs: this.#clockOffsetMs,
         actor: emission.actor,
         runId: this.#runId,
@@ -117,4 +149,11 @@ export class Journal {
       },
     };
   }
+}
+
+function recordedBy(outcome: AppendOutcome): readonly RecordedEvent[] {
+  if (outcome.kind === 'conflict') {
+    throw new StoreError(`stream ${outcome.stream} is at revision ${outcome.actualRevision}, not ${outcome.expectedRevision}: another writer is at work on this log`);
+  }
+  return outcome.events;
 }

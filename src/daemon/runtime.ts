@@ -129,8 +129,10 @@ export class Runtime {
       case 'shutdown':
         return this.end(effect.exitCode, effect.reason);
       case 'wake': {
-        this.#timers.get(effect.key)?.cancel();
-        this.#timers.set(effect.key, this.#options.timers.at(effect.at, () => this.submit({ kind: 'wake', key: effect.key })));
+        const { key, at } = effect;
+        this.#timers.get(key)?.cancel();
+        if (at === null) this.#timers.delete(key);
+        else this.#timers.set(key, this.#options.timers.at(at, () => this.submit({ kind: 'wake', key })));
         return;
       }
       default:

@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import type { BenchRow } from './bench-row.ts';
+import { benchRows as backtestRows } from './backtest.ts';
 import { benchRows as decisionRows } from './decision.ts';
 import { benchRows as importRows } from './import.ts';
 import { benchRows as logRows } from './log.ts';
@@ -14,7 +15,7 @@ import { benchRows as restartRows } from './restart.ts';
 import { benchRows as startRows } from './start.ts';
 
 const RESULTS_FILE = join(import.meta.dirname, '..', '..', 'bench-results.json');
-const SUITES = { decision: decisionRows, log: logRows, import: importRows, pipeline: pipelineRows, start: startRows, restart: restartRows };
+const SUITES = { decision: decisionRows, log: logRows, import: importRows, pipeline: pipelineRows, backtest: backtestRows, start: startRows, restart: restartRows };
 
 function table(rows: readonly BenchRow[]): string {
   const cells = rows.map((row) => [row.ok ? 'ok' : 'MISSED', row.what, row.bar, Number.isFinite(row.ratio) ? row.ratio.toPrecision(3) : String(row.ratio), row.measured]);

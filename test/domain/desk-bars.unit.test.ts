@@ -33,6 +33,16 @@ describe('a minute that ends', () => {
     expect(desk.told('MarketBarClosed')).toEqual([]);
   });
 
+  test('is reminded of its candle until that has come, and no longer', () => {
+    const desk = readyDesk();
+    desk.quoting = false;
+    desk.advanceMinutes(1);
+    expect([desk.told('MarketBarClosed').length, desk.timers.has(`bars ${EUR_USD}`)]).toEqual([1, false]);
+    desk.broker.missingMinutes.add(plusMs(TUESDAY, MINUTE_MS));
+    desk.advanceMinutes(1);
+    expect([desk.told('MarketBarClosed').length, desk.timers.has(`bars ${EUR_USD}`)]).toEqual([1, true]);
+  });
+
   test('decides on a candle that is complete only 12 seconds late, with the reminder after 20', () => {
     const desk = readyDesk();
     desk.quoting = false;

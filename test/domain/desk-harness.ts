@@ -252,7 +252,8 @@ export class DeskHarness {
         this.adoptions += 1;
         return;
       case 'wake':
-        this.timers.set(effect.key, effect.at);
+        if (effect.at === null) this.timers.delete(effect.key);
+        else this.timers.set(effect.key, effect.at);
         return;
       case 'reply':
         this.replies.push(effect.result);

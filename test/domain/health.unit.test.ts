@@ -1,7 +1,9 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DataOf, DomainEvent } from '../../domain/events.ts';
 import { actionEntropyBits, evolveHealth, freshHealth, healthAlerts, holdShare, symptoms } from '../../domain/health.ts';
 import type { Health, HealthLimits } from '../../domain/health.ts';
+import { ACTIONS } from '../../domain/policy.ts';
 import type { Action, ActionMask } from '../../domain/policy.ts';
 import { DeskHarness, proposing } from './desk-harness.ts';
 
@@ -32,6 +34,19 @@ describe('the health of a policy', () => {
     // The last ten: two pairs of BUY and CLOSE, four times HOLD, twice SELL.
     expect([holdShare(mixed, LIMITS), mixed.counts, mixed.seen]).toEqual([0.4, [4, 2, 2, 2], 36]);
     expect(actionEntropyBits(mixed, LIMITS)).toBeCloseTo(-(0.4 * Math.log2(0.4) + 3 * 0.2 * Math.log2(0.2)), 12);
+  });
+
+  test('counts its window after any decisions, and again from any state before', () => {
+    const actions = fc.array(fc.constantFrom<Action>('HOLD', 'BUY', 'SELL', 'CLOSE'), { maxLength: 60 });
+    fc.assert(fc.property(actions, actions, fc.nat(), (first, second, cut) => {
+      const kept = first.slice(0, cut % (first.length + 1));
+      const middle = fold(kept.map((action) => decided(action))).health;
+      for (const more of [first.slice(kept.length), second]) {
+        const { counts, seen } = more.reduce((health, action) => evolveHealth(health, decided(action), LIMITS), middle);
+        const all = [...kept, ...more];
+        expect([seen, counts]).toEqual([all.length, ACTIONS.map((action) => all.slice(-LIMITS.decisionsWindow).filter((other) => other === action).length)]);
+      }
+    }), { seed: 2 });
   });
 
   test('alerts once when the share of HOLD goes above its limit, and again after it has recovered', () => {

@@ -1,14 +1,23 @@
 import * as fc from 'fast-check';
+import { v5 as uuidv5 } from 'uuid';
 import { describe, expect, test } from 'vitest';
 import type { Json } from '../../domain/canonical.ts';
 import { CanonicalError, canonicalJson } from '../../domain/canonical.ts';
 import type { DomainEvent } from '../../domain/events.ts';
 import { CATALOGUE, EventFormatError, parseEvent } from '../../domain/events.ts';
-import { clientOrderIdOf, decisionIdOf, derivedId, epochOfTag, epochTag, flattenOrderIdOf, slotIdOf, stopOrderIdOf, streamOf } from '../../domain/ids.ts';
+import { clientOrderIdOf, decisionIdOf, derivedId, epochOfTag, epochTag, factId, flattenOrderIdOf, slotIdOf, stopOrderIdOf, streamOf } from '../../domain/ids.ts';
 import { InstrumentError, instrumentData, instrumentName, instrumentOf, usualInstrument } from '../../domain/instruments.ts';
 import { ratio, units } from '../../domain/money.ts';
 import { parseInstant, plusMs } from '../../domain/time.ts';
 import { ACCOUNT, EUR_USD } from './scripted-broker.ts';
+
+/** The canonical text by its definition alone. */
+function writtenOut(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map((item: Json) => writtenOut(item)).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined).sort(([left], [right]) => (left < right ? -1 : 1));
+  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${writtenOut(item as Json)}`).join(',')}}`;
+}
 
 describe('canonical JSON', () => {
   test('sorts keys, leaves out what is undefined, and has no blanks', () => {
@@ -26,6 +35,7 @@ describe('canonical JSON', () => {
     };
     fc.assert(fc.property(json, (value) => {
       const text = canonicalJson(value);
+      expect(text).toBe(writtenOut(value));
       expect(canonicalJson(reversed(value))).toBe(text);
       expect(canonicalJson(JSON.parse(text) as Json)).toBe(text);
     }), { seed: 8 });
@@ -57,6 +67,19 @@ describe('computed names', () => {
       ]
     `);
     expect([slotIdOf(ACCOUNT, EUR_USD), epochTag(7)]).toEqual(['reckoner:101-001-1-001:EUR_USD:slot0', 'reckoner:epoch:7']);
+  });
+
+  test('are those that the standard’s library gives, for texts of any length and script, asked again in any order', () => {
+    const root = uuidv5('reckoner.v1', uuidv5.DNS);
+    fc.assert(fc.property(fc.array(fc.array(fc.string({ unit: 'binary', maxLength: 30 }), { minLength: 1, maxLength: 4 }), { maxLength: 12 }), (names) => {
+      for (const parts of [...names, ...names.toReversed(), ['ä'.repeat(600)], ['x'.repeat(3_000)]]) expect(derivedId(...parts)).toBe(uuidv5(parts.join('|'), root));
+    }), { seed: 4 });
+  });
+
+  test('of facts are those of their type and key, whatever was named before', () => {
+    fc.assert(fc.property(fc.array(fc.tuple(fc.constantFrom('bar', 'DecisionMade'), fc.constantFrom('a', 'b', 'c'))), (facts) => {
+      for (const [type, key] of facts) expect(factId(type, key)).toBe(derivedId('event', type, key));
+    }), { seed: 11 });
   });
 
   test('are the same for the same thing and different for another', () => {

@@ -46,6 +46,19 @@ describe('a decimal', () => {
     }), { seed: 2 });
   });
 
+  test('is printed and counted alike, whatever shared its place before', () => {
+    const near = fc.integer({ min: -3_000, max: 3_000 }).chain((offset) => fc.constantFrom(0, 110_000, 15_012_345, 4_000_000_000).map((base) => base + offset));
+    fc.assert(fc.property(fc.array(fc.tuple(near, fc.integer({ min: 0, max: 10 })), { maxLength: 40 }), (prices) => {
+      for (const [points, precision] of [...prices, ...prices.toReversed()]) {
+        const value = pointsToPrice(points, precision);
+        expect(value as bigint).toBe(BigInt(points) * 10n ** BigInt(10 - precision));
+        const digits = Math.abs(points).toString().padStart(precision + 1, '0');
+        const [whole, fraction] = [digits.slice(0, digits.length - precision), digits.slice(digits.length - precision).replace(/0+$/, '')];
+        expect(format(value)).toBe(`${points < 0 ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`);
+      }
+    }), { seed: 12 });
+  });
+
   test('may be counted in points of any size and precision', () => {
     fc.assert(fc.property(fc.integer({ min: 0, max: 2_147_483_647 }), fc.integer({ min: 0, max: 10 }), (points, precision) => {
       expect(pointsToPrice(points, precision)).toBe(BigInt(points) * 10n ** BigInt(10 - precision));
@@ -82,6 +95,13 @@ describe('arithmetic', () => {
     expect(format(ratioOf(money('1'), money('3')))).toBe('0.3333333333');
     expect(format(ratioOf(money('-2'), money('3')))).toBe('-0.6666666667');
     expect(() => ratioOf(money('1'), ZERO_MONEY)).toThrow(DecimalError);
+  });
+
+  test('by a factor or a share of one leaves a value as it is', () => {
+    fc.assert(fc.property(scaled, (value) => {
+      expect(scaleBy(value as Money, ratio('1')) as bigint).toBe(value);
+      if (value !== 0n) expect(ratioOf(value as Money, value as Money)).toBe(ratio('1'));
+    }), { seed: 9 });
   });
 
   test('finds the middle of any two prices that a broker prints', () => {
@@ -144,6 +164,13 @@ describe('an instant', () => {
       expect(at - minute).toBeGreaterThanOrEqual(0);
       expect(at - minute).toBeLessThan(MINUTE_MS);
     }), { seed: 4 });
+  });
+
+  test('is printed alike however often and in whatever order it is asked for', () => {
+    const near = fc.integer({ min: 0, max: 40 * 60_000 }).map((offset) => instantOf(Date.UTC(2026, 0, 5, 23, 40) + offset));
+    fc.assert(fc.property(fc.array(near, { maxLength: 60 }), (instants) => {
+      for (const at of [...instants, ...instants.toReversed()]) expect(formatInstant(at)).toBe(`${new Date(at).toISOString().slice(0, -1)}000000Z`);
+    }), { seed: 6 });
   });
 
   test('is printed and read alike whichever day was spoken of before', () => {

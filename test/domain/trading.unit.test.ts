@@ -95,6 +95,16 @@ describe('the life of an order', () => {
     expect([...given(closing(), EVENTS.filled).ourTradeIds]).toEqual([]);
   });
 
+  test('remembers the trade whose close the broker refused before an older one’s, and no other', () => {
+    const refused = (told: 'cancelled' | 'rejected', reason: string): DomainEvent => ({ ...EVENTS[told], data: { ...EVENTS[told].data, reason } });
+    for (const told of ['cancelled', 'rejected'] as const) {
+      expect([...given(closing(), refused(told, 'FIFO_VIOLATION')).outOfTurnTradeIds]).toEqual(['12']);
+      expect([...given(closing(), refused(told, 'MARKET_HALTED')).outOfTurnTradeIds]).toEqual([]);
+      expect([...given(intended(), refused(told, 'FIFO_VIOLATION')).outOfTurnTradeIds]).toEqual([]);
+      expect([...given(closing(), EVENTS.filled, refused(told, 'FIFO_VIOLATION')).outOfTurnTradeIds]).toEqual([]);
+    }
+  });
+
   test('remembers a thousand settled orders and all that work', () => {
     let trading = given(intended({ clientOrderId: idOf('feed') }));
     for (let count = 0; count < 1_200; count += 1) {

@@ -9,7 +9,10 @@ type OptionalBody = { readonly [key: string]: Json | undefined };
 /** Drops the fields that are undefined, keeping the order of the others. */
 export function compact(fields: OptionalBody): Body {
   const body: { [key: string]: Json } = {};
-  for (const [key, value] of Object.entries(fields)) if (value !== undefined) body[key] = value;
+  for (const key of Object.keys(fields)) {
+    const value = fields[key];
+    if (value !== undefined) body[key] = value;
+  }
   return body;
 }
 

@@ -40,7 +40,9 @@ export function printPoints(points: number, displayPrecision: number): string {
   return `${sign}${digits.slice(0, -displayPrecision)}.${digits.slice(-displayPrecision)}`;
 }
 
-export const pointsToDecimal = (points: number, displayPrecision: number): Decimal => new Decimal(points).div(new Decimal(10).pow(displayPrecision));
+/** What a point is at each precision; a product with it is exact, and many times quicker than the quotient. */
+const POINT_SIZES = Array.from({ length: 11 }, (_, precision) => new Decimal(10).pow(-precision));
+export const pointsToDecimal = (points: number, displayPrecision: number): Decimal => new Decimal(points).mul(POINT_SIZES[displayPrecision] ?? new Decimal(10).pow(-displayPrecision));
 
 /** A price that need not be whole points, such as the average over several levels: at least the instrument's digits. */
 export const printPrice = (price: Decimal, displayPrecision: number): string => price.toFixed(Math.max(price.decimalPlaces(), displayPrecision));

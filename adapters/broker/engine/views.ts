@@ -17,19 +17,21 @@ import type { Instant } from '../../../domain/time.ts';
 /** The figures that move with the price. The closeout ones value trades and currencies at mid. */
 function valueFields(engine: Engine, value: AccountValue): { readonly [key: string]: Json } {
   const share = marginShare(value);
+  const marginUsed = printMoney(value.marginUsed);
+  const positionValue = printMoney(value.positionValue);
   return {
     unrealizedPL: printMoney(value.unrealizedPl),
     NAV: printMoney(value.nav),
-    marginUsed: printMoney(value.marginUsed),
+    marginUsed,
     marginAvailable: printMoney(value.marginAvailable),
-    positionValue: printMoney(value.positionValue),
+    positionValue,
     marginCloseoutUnrealizedPL: printMoney(value.closeoutUnrealizedPl),
     marginCloseoutNAV: printMoney(value.closeoutNav),
-    marginCloseoutMarginUsed: printMoney(value.marginUsed),
+    marginCloseoutMarginUsed: marginUsed,
     marginCloseoutPercent: share.div(2).toFixed(5),
-    marginCloseoutPositionValue: printMoney(value.positionValue),
+    marginCloseoutPositionValue: positionValue,
     withdrawalLimit: printMoney(Decimal.max(Decimal.min(engine.book.balance, value.marginAvailable), ZERO)),
-    marginCallMarginUsed: printMoney(value.marginUsed),
+    marginCallMarginUsed: marginUsed,
     marginCallPercent: share.toFixed(5),
   };
 }

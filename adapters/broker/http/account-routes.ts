@@ -2,9 +2,9 @@
 import type { FastifyInstance } from 'fastify';
 import { queryText } from './app.ts';
 import { HttpError } from './errors.ts';
-import { atLastId, readId } from './queries.ts';
+import { readId } from './queries.ts';
 import { receiptOf, refusalFields } from './replies.ts';
-import { TRANSACTIONS_MAX, addTransactionRoutes } from './transaction-routes.ts';
+import { addTransactionRoutes } from './transaction-routes.ts';
 import type { Body, Json, Transaction } from '../engine/bodies.ts';
 import { isBody } from '../engine/bodies.ts';
 import type { Order, Trade } from '../engine/book.ts';
@@ -12,7 +12,8 @@ import { marketOf } from '../engine/book.ts';
 import type { Engine } from '../engine/engine.ts';
 import { orderBody, positionBody, tradeBody } from '../engine/holdings-views.ts';
 import { InvalidRequest, invalidValue } from '../engine/requests.ts';
-import { accountBody, accountSummaryBody, instrumentBody, stateBody } from '../engine/views.ts';
+import { stateBody } from '../engine/views.ts';
+import { TRANSACTIONS_MAX, atLastId, readAccount, readInstruments, readSummary } from '../reads.ts';
 import type { Venue } from '../venue.ts';
 
 /** What transactions touched. */
@@ -87,12 +88,12 @@ export function addAccountRoutes(app: FastifyInstance, venue: Venue): void {
   const { engine } = venue;
   const { book } = engine;
   app.get('/v3/accounts', async () => ({ accounts: [{ id: engine.settings.accountId, tags: [] }] }));
-  app.get(account, async () => atLastId(engine, { account: accountBody(engine) }));
-  app.get(`${account}/summary`, async () => atLastId(engine, { account: accountSummaryBody(engine) }));
+  app.get(account, async () => readAccount(engine));
+  app.get(`${account}/summary`, async () => readSummary(engine));
   app.get(`${account}/instruments`, async (request) => {
     const names = queryText(request, 'instruments')?.split(',') ?? [...book.markets.keys()];
     if (names.some((name) => !book.markets.has(name))) throw invalidValue('instruments');
-    return atLastId(engine, { instruments: names.map((name) => instrumentBody(engine, marketOf(book, name))) });
+    return readInstruments(engine, names);
   });
   app.get(`${account}/changes`, async (request) => atLastId(engine, changesBody(engine, readId(request, 'sinceTransactionID'))));
   addConfiguration(app, venue);

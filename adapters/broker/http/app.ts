@@ -1,5 +1,5 @@
 /** What REST and stream servers share: the token, request ids, and errors in the broker's form. */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import fastify from 'fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { HttpError } from './errors.ts';
@@ -28,12 +28,12 @@ function createRequestIds(venue: Venue): (method: string, url: string) => string
     const key = `${method} ${url}`;
     const occurrence = (seen.get(key) ?? 0) + 1;
     seen.set(key, occurrence);
-    const digest = createHash('sha256').update(`${formatInstant(at)} ${key} ${occurrence}`).digest();
+    const digest = digestOf(`${formatInstant(at)} ${key} ${occurrence}`);
     return `42${(digest.readBigUInt64BE() % 10n ** 16n).toString().padStart(16, '0')}`;
   };
 }
 
-const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest();
+const digestOf = (text: string): Buffer => hash('sha256', text, 'buffer');
 
 /** The single text value of a query parameter; repeated ones are refused. */
 export function queryText(request: FastifyRequest, name: string): string | undefined {

@@ -1,7 +1,7 @@
 /** Orders: listed, read, placed, replaced, cancelled and renamed. */
 import type { FastifyInstance } from 'fastify';
 import { pathText } from './app.ts';
-import { atLastId, newest, notFound, readList } from './queries.ts';
+import { newest, notFound, readList } from './queries.ts';
 import type { OrderRouteOptions } from './replies.ts';
 import { orderReply, receiptOf, rejection } from './replies.ts';
 import { addTradeRoutes } from './trade-routes.ts';
@@ -11,6 +11,7 @@ import { findOrder, pendingOrders } from '../engine/book.ts';
 import type { Engine } from '../engine/engine.ts';
 import { orderBody } from '../engine/holdings-views.ts';
 import { InvalidRequest, invalidValue } from '../engine/requests.ts';
+import { atLastId } from '../reads.ts';
 import type { Venue } from '../venue.ts';
 
 const ORDER_STATES = ['PENDING', 'FILLED', 'TRIGGERED', 'CANCELLED', 'ALL'];

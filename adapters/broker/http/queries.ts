@@ -2,16 +2,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { queryText } from './app.ts';
 import { readDateTime } from '../datetimes.ts';
-import type { Body } from '../engine/bodies.ts';
 import type { Engine } from '../engine/engine.ts';
 import { InvalidRequest, invalidValue } from '../engine/requests.ts';
+import { atLastId } from '../reads.ts';
 import type { Instant } from '../../../domain/time.ts';
 
 const LIST_COUNT_DEFAULT = 50;
 const LIST_COUNT_MAX = 500;
-
-/** Adds the id at which the account was read. */
-export const atLastId = (engine: Engine, body: Body): Body => ({ ...body, lastTransactionID: String(engine.lastTransactionId) });
 
 /** A 404 for something that the account does not have, in the broker's shape. */
 export const notFound = (reply: FastifyReply, engine: Engine, errorCode: string, errorMessage: string): FastifyReply => reply.code(404).send(atLastId(engine, { errorCode, errorMessage }));

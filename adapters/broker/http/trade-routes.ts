@@ -1,7 +1,7 @@
 /** Trades and positions: listed, read, closed, and given their dependent orders. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { pathText } from './app.ts';
-import { atLastId, newest, notFound, readList } from './queries.ts';
+import { newest, notFound, readList } from './queries.ts';
 import type { OrderRouteOptions, Reply } from './replies.ts';
 import { idsOf, namedTransactions, orderReply, receiptOf, refusalFields, rejection, settled } from './replies.ts';
 import type { Json, Transaction } from '../engine/bodies.ts';
@@ -10,6 +10,7 @@ import { findTrade, marketOf, openTrades } from '../engine/book.ts';
 import type { Engine } from '../engine/engine.ts';
 import { positionBodies, positionBody, tradeBody, tradeState } from '../engine/holdings-views.ts';
 import { InvalidRequest, invalidValue } from '../engine/requests.ts';
+import { atLastId, readOpenPositions } from '../reads.ts';
 import type { Venue } from '../venue.ts';
 
 const TRADE_STATES = ['OPEN', 'CLOSED', 'CLOSE_WHEN_TRADEABLE', 'ALL'];
@@ -83,7 +84,7 @@ function addPositionRoutes(app: FastifyInstance, venue: Venue, options: OrderRou
   const account = '/v3/accounts/:accountId';
   const { engine } = venue;
   app.get(`${account}/positions`, async () => atLastId(engine, { positions: positionBodies(engine, 'ever traded') }));
-  app.get(`${account}/openPositions`, async () => atLastId(engine, { positions: positionBodies(engine, 'open') }));
+  app.get(`${account}/openPositions`, async () => readOpenPositions(engine));
   app.get(`${account}/positions/:instrument`, async (request, reply) => {
     const market = engine.book.markets.get(pathText(request, 'instrument'));
     if (market === undefined) throw invalidValue('instrument');

@@ -2,16 +2,15 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { pathText, queryText } from './app.ts';
 import { HttpError } from './errors.ts';
-import { atLastId, readCount, readId, readTime } from './queries.ts';
-import type { Body, Json, Transaction } from '../engine/bodies.ts';
+import { readCount, readId, readTime } from './queries.ts';
+import type { Body } from '../engine/bodies.ts';
 import { compact } from '../engine/bodies.ts';
 import type { Engine } from '../engine/engine.ts';
 import { InvalidRequest, invalidValue } from '../engine/requests.ts';
+import { atLastId, bodiesOf, readSince } from '../reads.ts';
 import type { Venue } from '../venue.ts';
 import { DAY_MS, formatInstant } from '../../../domain/time.ts';
 
-/** Transactions in one answer of sinceid. */
-export const TRANSACTIONS_MAX = 1_000;
 const PAGE_SIZE_DEFAULT = 100;
 const PAGE_SIZE_MAX = 1_000;
 const RANGE_DAYS_MAX = 365;
@@ -37,8 +36,6 @@ function readTypes(request: FastifyRequest): ReadonlySet<string> | null {
   return new Set(names.flatMap((name) => GROUPS[name] ?? [name]));
 }
 
-const bodiesOf = (transactions: readonly Transaction[], types: ReadonlySet<string> | null): Json => transactions.filter((each) => types === null || types.has(each.type)).map((each) => each.body);
-
 /** The pages that hold the transactions of a span of time: each a whole URL of an id range. */
 function pagesBody(venue: Venue, request: FastifyRequest): Body {
   const { engine } = venue;
@@ -63,7 +60,7 @@ function sinceBody(engine: Engine, request: FastifyRequest): Body {
   const types = readTypes(request);
   const id = readId(request, 'id');
   if (id > engine.lastTransactionId) throw new HttpError(416, "Invalid value specified for 'id'");
-  return { transactions: bodiesOf(engine.transactions(id + 1, Math.min(engine.lastTransactionId, id + TRANSACTIONS_MAX)), types) };
+  return readSince(engine, id, types);
 }
 
 function rangeBody(engine: Engine, request: FastifyRequest): Body {
@@ -78,7 +75,7 @@ export function addTransactionRoutes(app: FastifyInstance, venue: Venue): void {
   const transactions = '/v3/accounts/:accountId/transactions';
   const { engine } = venue;
   app.get(transactions, async (request) => atLastId(engine, pagesBody(venue, request)));
-  app.get(`${transactions}/sinceid`, async (request) => atLastId(engine, sinceBody(engine, request)));
+  app.get(`${transactions}/sinceid`, async (request) => sinceBody(engine, request));
   app.get(`${transactions}/idrange`, async (request) => atLastId(engine, rangeBody(engine, request)));
   app.get(`${transactions}/:transactionId`, async (request) => {
     const text = pathText(request, 'transactionId');

@@ -1,7 +1,9 @@
 /** Money worked out by hand: single units, yen pairs, crosses, parts, reversals, financing and margin. */
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Account, accepted, bodyAt } from './account.ts';
 import type { Body } from '../../../adapters/broker/engine/bodies.ts';
+import { Decimal, pointsToDecimal } from '../../../adapters/broker/engine/decimals.ts';
 import { tradeBody } from '../../../adapters/broker/engine/holdings-views.ts';
 import { usualSettings } from '../../../adapters/broker/engine/settings.ts';
 import { accountSummaryBody, instrumentBody, priceBody, stateBody } from '../../../adapters/broker/engine/views.ts';
@@ -182,4 +184,10 @@ describe('a price', () => {
     const market = account.engine.book.markets.get('EUR_USD') ?? expect.fail();
     expect(priceBody(account.engine, market, account.at)).toMatchObject({ bids: [{ price: '1.10000', liquidity: 500_000 }, { price: '1.09999', liquidity: 10_000_000 }], asks: [{ price: '1.10010', liquidity: 499_986 }, { price: '1.10011', liquidity: 10_000_000 }] });
   });
+});
+
+test('a point is worth the same by its size as by division, whatever the price', () => {
+  fc.assert(fc.property(fc.integer({ min: -10_000_000, max: 10_000_000 }), fc.integer({ min: 0, max: 12 }), (points, precision) => {
+    expect(pointsToDecimal(points, precision).toFixed()).toBe(new Decimal(points).div(new Decimal(10).pow(precision)).toFixed());
+  }), { seed: 5 });
 });

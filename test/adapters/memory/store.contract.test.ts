@@ -40,3 +40,15 @@ test('without hashing a repeated append is still recognised and a conflict still
   expect(await store.append([{ stream: 'bars-a', expectedRevision: -1, events: draftsOf(2, 1) }])).toMatchObject({ kind: 'conflict', actualRevision: 1 });
   expect((await store.head()).sequence).toBe(1);
 });
+
+test('appends at once what it appends with a promise: the same events, conflicts and errors', async () => {
+  const [waiting, prompt] = [openMemoryStore({ hashing: 'chain' }), openMemoryStore({ hashing: 'chain' })];
+  const batches = [
+    [{ stream: 'bars-a', expectedRevision: -1, events: draftsOf(0, 3) }],
+    [{ stream: 'bars-a', expectedRevision: 0, events: draftsOf(3, 1) }],
+    [{ stream: 'bars-b', expectedRevision: -1, events: draftsOf(3, 2) }],
+  ];
+  for (const batch of batches) expect(prompt.appendAtOnce?.(batch)).toEqual(await waiting.append(batch));
+  expect(await prompt.head()).toEqual(await waiting.head());
+  expect(() => prompt.appendAtOnce?.([{ stream: 'bars-b', expectedRevision: 1, events: draftsOf(9, 1) }])).toThrow(StoreError);
+});
