@@ -22,14 +22,25 @@ const NAMESPACE = uuidBytes(uuidv5('reckoner.v1', uuidv5.DNS));
 const REMEMBERED_MAX = 256;
 const remembered = new Map<string, string>();
 
+/** What is hashed for a name: the namespace, and the text written behind it. */
+const hashed = Buffer.alloc(1_024);
+hashed.set(NAMESPACE);
+
+function bytesOf(text: string): Buffer {
+  // A character takes three bytes at most.
+  if (NAMESPACE.length + 3 * text.length > hashed.length) return Buffer.concat([NAMESPACE, Buffer.from(text)]);
+  return hashed.subarray(0, NAMESPACE.length + hashed.write(text, NAMESPACE.length));
+}
+
 /** RFC 9562 version 5 in the root namespace, by Node's own SHA-1: every event has such a name, and the library's hash is several times slower. */
 function nameBased(text: string): string {
-  const digest = Buffer.from(hash('sha1', Buffer.concat([NAMESPACE, Buffer.from(text)]), 'buffer').subarray(0, 16));
-  digest[6] = (digest[6]! & 0x0f) | 0x50;
-  digest[8] = (digest[8]! & 0x3f) | 0x80;
-  const hex = digest.toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const digest = hash('sha1', bytesOf(text), 'hex');
+  const variant = ((Number.parseInt(digest[16]!, 16) & 0x3) | 0x8).toString(16);
+  return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-5${digest.slice(13, 16)}-${variant}${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
 }
+
+/** An event's own name. It is asked for once, and there are so many that remembering them costs more than it saves. */
+export const eventIdOf = (of: string, key: string): string => nameBased(`event|${of}|${key}`);
 
 export function derivedId(...parts: readonly string[]): string {
   const text = parts.join('|');

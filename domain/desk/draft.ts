@@ -1,7 +1,7 @@
 /** A step in the making: facts are folded into the state as they are told, so that later rules see them. */
 import type { DomainEvent } from '../events.ts';
 import type { InstrumentName } from '../instruments.ts';
-import { derivedId } from '../ids.ts';
+import { eventIdOf } from '../ids.ts';
 import { halt } from '../safety.ts';
 import type { HaltCause } from '../settings.ts';
 import type { Instant } from '../time.ts';
@@ -66,4 +66,4 @@ export class Draft {
 }
 
 /** The name of a fact that can be told only once, whoever tells it. */
-export const factId = (type: string, key: string): string => derivedId('event', type, key);
+export const factId = (type: string, key: string): string => eventIdOf(type, key);

@@ -25,7 +25,7 @@ export function evolveDesk(state: DeskState, event: DomainEvent, at: Instant): D
   return {
     ...state,
     // A transaction that is learnt late belongs to the day on which it happened, not to the one in which it is read; a baseline is all past.
-    day: ledger !== state.ledger && day.start !== null && (at < day.start || event.type === 'LedgerBaselined') ? shiftStart(day, profitMark(state), profitMark({ ...state, ledger })) : day,
+    day: movesProfit(state.ledger, ledger) && day.start !== null && (at < day.start || event.type === 'LedgerBaselined') ? shiftStart(day, profitMark(state), profitMark({ ...state, ledger })) : day,
     ledger,
     safety: evolveSafety(state.safety, event, at, state.settings.safety),
     books: evolveBooks(state, event, at, ledger),
@@ -37,6 +37,11 @@ export function evolveDesk(state: DeskState, event: DomainEvent, at: Instant): D
 
 /** Bars and transactions happen when the broker says. Everything else happens by our own clock, and a clock that is moved must not end a day and its losses. */
 const isOfBrokerTime = ({ type }: DomainEvent): boolean => type === 'BrokerTransactionRecorded' || type === 'MarketBarClosed' || type === 'MarketBarBackfilled';
+
+/** Most transactions are no fills, and an old account's are all told late. */
+const movesProfit = (before: Ledger, after: Ledger): boolean =>
+  before.openTrades !== after.openTrades || before.realisedByInstrument !== after.realisedByInstrument
+  || before.realisedPl !== after.realisedPl || before.financing !== after.financing || before.commission !== after.commission;
 
 const instrumentOf = (event: DomainEvent): string | null => ('instrument' in event.data ? event.data.instrument : null);
 

@@ -6,7 +6,7 @@ import type { Clock } from '../../domain/clock.ts';
 import type { Emission } from '../../domain/desk/inputs.ts';
 import { THE_ONE_BEFORE } from '../../domain/desk/inputs.ts';
 import { CATALOGUE, parseEvent } from '../../domain/events.ts';
-import { derivedId, streamOf } from '../../domain/ids.ts';
+import { derivedId, eventIdOf, streamOf } from '../../domain/ids.ts';
 import type { EventDraft, EventStore, LogHead, RecordedEvent, StreamAppend, StreamName } from '../../domain/log.ts';
 import { StoreError } from '../../domain/log.ts';
 import { formatInstant } from '../../domain/time.ts';
@@ -83,7 +83,7 @@ export class Journal {
     const data = this.#options.checked === false ? event.data : parseEvent(event.type, CATALOGUE[event.type].version, event.data, `an event on its way to ${stream}`).data;
     this.#sequence += 1;
     return {
-      id: emission.id ?? derivedId('event', this.#runId, String(this.#sequence)),
+      id: emission.id ?? eventIdOf(this.#runId, String(this.#sequence)),
       type: event.type,
       schemaVersion: CATALOGUE[event.type].version,
       data,

@@ -1,11 +1,14 @@
 import * as fc from 'fast-check';
+import { v5 as uuidv5 } from 'uuid';
 import { describe, expect, test } from 'vitest';
 import type { Json } from '../../domain/canonical.ts';
 import { CanonicalError, canonicalJson } from '../../domain/canonical.ts';
 import type { DomainEvent } from '../../domain/events.ts';
 import { CATALOGUE, EventFormatError, parseEvent } from '../../domain/events.ts';
-import { clientOrderIdOf, decisionIdOf, derivedId, epochOfTag, epochTag, flattenOrderIdOf, slotIdOf, stopOrderIdOf, streamOf } from '../../domain/ids.ts';
+import { clientOrderIdOf, decisionIdOf, derivedId, epochOfTag, epochTag, eventIdOf, flattenOrderIdOf, slotIdOf, stopOrderIdOf, streamOf } from '../../domain/ids.ts';
 import { InstrumentError, instrumentName, usualInstrument } from '../../domain/instruments.ts';
+import { GENESIS_HASH, metadataJson } from '../../domain/log.ts';
+import type { Metadata } from '../../domain/log.ts';
 import { parseInstant, plusMs } from '../../domain/time.ts';
 import { ACCOUNT, EUR_USD } from './scripted-broker.ts';
 
@@ -30,6 +33,18 @@ describe('canonical JSON', () => {
     }), { seed: 8 });
   });
 
+  test('sorts by UTF-16 units whatever kinds of objects came before, with many keys and without some', () => {
+    const naive = (value: Json): string => (typeof value === 'object' && value !== null
+      ? `{${Object.entries(value as { readonly [key: string]: Json | undefined }).filter(([, item]) => item !== undefined).sort(([left], [right]) => (left < right ? -1 : 1)).map(([key, item]) => `${JSON.stringify(key)}:${naive(item!)}`).join(',')}}`
+      : JSON.stringify(value));
+    const key = fc.oneof(fc.constantFrom('a', 'b', 'B', '10', '9', 'ä', '\u{1F600}', '\uFFFD', '"', '__proto'), fc.string({ maxLength: 2 }));
+    const object = fc.oneof({ weight: 9, arbitrary: fc.uniqueArray(key, { maxLength: 6 }) }, fc.uniqueArray(fc.string({ minLength: 2, maxLength: 3 }), { minLength: 60, maxLength: 70 }))
+      .map((keys): Json => Object.fromEntries(keys.map((each, index) => [each, index % 5 === 4 ? undefined : { [each]: index }])));
+    fc.assert(fc.property(object, (value) => {
+      expect(canonicalJson(value)).toBe(naive(value));
+    }), { numRuns: 2_000, seed: 12 });
+  });
+
   test.each([0.1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('refuses %d: decimals are strings', (value) => {
     expect(() => canonicalJson({ value })).toThrow(CanonicalError);
   });
@@ -38,6 +53,21 @@ describe('canonical JSON', () => {
     const nested = (depth: number): Json => (depth === 0 ? 1 : [nested(depth - 1)]);
     expect(canonicalJson(nested(32))).toHaveLength(65);
     expect(() => canonicalJson(nested(33))).toThrow(CanonicalError);
+  });
+});
+
+describe('metadata', () => {
+  const metadata: Metadata = {
+    sequence: 7, correlationId: 'transaction "7"', causationId: null, occurredAt: '2026-01-06T15:00:00.000000000Z', recordedAt: '2026-01-06T15:00:01.000000000Z', monotonicNs: '5', clockOffsetMs: -3, actor: 'broker',
+    runId: 'é', epoch: 1, build: '', configHash: GENESIS_HASH, modelHash: GENESIS_HASH,
+  };
+
+  test('are stored as canonical JSON', () => {
+    for (const each of [metadata, { ...metadata, causationId: 'a', clockOffsetMs: -0 }]) expect(metadataJson(each, 'f0')).toBe(canonicalJson({ ...each, prevHash: 'f0' }));
+  });
+
+  test('with a float are refused', () => {
+    expect(() => metadataJson({ ...metadata, clockOffsetMs: 0.5 }, 'f0')).toThrow(CanonicalError);
   });
 });
 
@@ -56,6 +86,14 @@ describe('computed names', () => {
       ]
     `);
     expect([slotIdOf(ACCOUNT, EUR_USD), epochTag(7)]).toEqual(['reckoner:101-001-1-001:EUR_USD:slot0', 'reckoner:epoch:7']);
+  });
+
+  test('of events are RFC 9562 names of version 5, of any text and length', () => {
+    const root = uuidv5('reckoner.v1', uuidv5.DNS);
+    fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.string({ minLength: 300, maxLength: 400 })), (key) => {
+      expect(eventIdOf('Kind', key)).toBe(uuidv5(`event|Kind|${key}`, root));
+      expect(derivedId('event', 'Kind', key)).toBe(eventIdOf('Kind', key));
+    }), { seed: 3 });
   });
 
   test('are the same for the same thing and different for another', () => {
