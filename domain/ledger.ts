@@ -15,6 +15,7 @@ import { instrumentName } from './instruments.ts';
 import { add, money, price, priceTimesUnits, scaleBy, subtract, units, ZERO_MONEY, ZERO_UNITS } from './money.ts';
 import type { Money, Price, Ratio, Units } from './money.ts';
 import type { Instant } from './time.ts';
+import { checkOf } from './texts.ts';
 import { parseInstant } from './time.ts';
 import { epochOfTag } from './ids.ts';
 import type { Touched } from './touched.ts';
@@ -54,6 +55,7 @@ const bodySchema = z.object({
 });
 /** The fields of a transaction that Reckoner acts on. */
 export type TransactionBody = z.infer<typeof bodySchema> & { readonly [field: string]: unknown };
+const isBody = checkOf(bodySchema) as (body: unknown) => body is TransactionBody;
 
 /** Raised for a transaction body that cannot be folded. Names the transaction and the field. */
 export class LedgerError extends Error {
@@ -61,16 +63,13 @@ export class LedgerError extends Error {
 }
 
 /** The body that was read last: each fold and each read model asks for the same one in turn, and bodies are never changed. */
-let lastRead: { readonly body: unknown; readonly read: TransactionBody } | null = null;
+let lastRead: TransactionBody | null = null;
 
 export function readBody(transactionId: string, body: unknown): TransactionBody {
-  if (lastRead !== null && lastRead.body === body) return lastRead.read;
-  const result = bodySchema.safeParse(body);
-  if (!result.success) throw new LedgerError(`transaction ${transactionId}: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`);
-  // A schema that lets unknown fields through itself reads several times as slowly.
-  const read = { ...(body as object), ...result.data };
-  lastRead = { body, read };
-  return read;
+  if (lastRead !== null && lastRead === body) return lastRead;
+  if (!isBody(body)) throw new LedgerError(`transaction ${transactionId}: ${z.prettifyError(bodySchema.safeParse(body).error!).replaceAll('\n', ' ')}`);
+  lastRead = body;
+  return body;
 }
 
 // --- state ---

@@ -45,25 +45,28 @@ function parseScaled(text: string, field: string, excessDigits: 'refuse' | 'roun
   return parseShort(text) ?? parseLong(text, field, excessDigits);
 }
 
-/** More digits than this do not surely fit into a float once they are scaled. */
-const SHORT_WHOLE_DIGITS = 5;
+/** So many digits surely are a whole number that a float holds. */
+const SHORT_DIGITS = 15;
 
-/** A decimal as prices and units usually are, of few digits and without a sign; null for any other text. */
+/** A decimal as prices, units and amounts usually are, of few digits; null for any other text. */
 function parseShort(text: string): bigint | null {
+  const { length } = text;
+  const start = text.charCodeAt(0) === 0x2d ? 1 : 0;
   let digits = 0;
   let point = -1;
-  const { length } = text;
-  for (let index = 0; index < length; index += 1) {
+  for (let index = start; index < length; index += 1) {
     const digit = text.charCodeAt(index) - 0x30;
     if (digit >= 0 && digit <= 9) digits = digits * 10 + digit;
-    else if (digit === -2 && point < 0 && index > 0 && index < length - 1) point = index;
+    else if (digit === -2 && point < 0 && index > start && index < length - 1) point = index;
     else return null;
-    if (index > SHORT_WHOLE_DIGITS + SCALE_DIGITS) return null;
+    if (index > start + SHORT_DIGITS) return null;
   }
-  const whole = point < 0 ? length : point;
   const decimals = point < 0 ? 0 : length - point - 1;
-  if (length === 0 || whole > SHORT_WHOLE_DIGITS || decimals > SCALE_DIGITS) return null;
-  return BigInt(digits * POWERS[SCALE_DIGITS - decimals]!);
+  if (length === start || length - start - (point < 0 ? 0 : 1) > SHORT_DIGITS || decimals > SCALE_DIGITS) return null;
+  const power = POWERS[SCALE_DIGITS - decimals]!;
+  const scaled = digits * power;
+  const magnitude = scaled <= Number.MAX_SAFE_INTEGER ? BigInt(scaled) : BigInt(digits) * BigInt(power);
+  return start === 1 ? -magnitude : magnitude;
 }
 
 function parseLong(text: string, field: string, excessDigits: 'refuse' | 'round'): bigint {
@@ -164,7 +167,9 @@ export function pipsToPrice(distance: Pips, pipLocation: number): Price {
 
 /** The shortest plain decimal of a value: `-12.5`, `0`, `1.38676`. Reads back to the same value. */
 export function format(value: AnyScaled): string {
-  return value >= 0n && value <= SAFE ? formatShort(Number(value)) : formatLong(value);
+  const magnitude: bigint = value < 0n ? -value : value;
+  const text = magnitude <= SAFE ? formatShort(Number(magnitude)) : `${magnitude / SCALE}${fractionText(Number(magnitude % SCALE))}`;
+  return value < 0n ? `-${text}` : text;
 }
 
 /** @param scaled a value that is not negative and a whole number that a float holds. */
@@ -187,12 +192,12 @@ function printShort(scaled: number): string {
   return `${whole}.${String(fraction).padStart(decimals, '0')}`;
 }
 
-function formatLong(value: AnyScaled): string {
-  const negative = value < 0n;
-  const digits = (negative ? -value : value).toString().padStart(SCALE_DIGITS + 1, '0');
-  const whole = digits.slice(0, -SCALE_DIGITS);
-  const fraction = digits.slice(-SCALE_DIGITS).replace(/0+$/, '');
-  return `${negative ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`;
+/** The point and what stands behind it; nothing for a whole number. */
+function fractionText(scaled: number): string {
+  if (scaled === 0) return '';
+  let [fraction, decimals] = scaled % 100_000 === 0 ? [scaled / 100_000, SCALE_DIGITS - 5] : [scaled, SCALE_DIGITS];
+  while (fraction % 10 === 0) [fraction, decimals] = [fraction / 10, decimals - 1];
+  return `.${String(fraction).padStart(decimals, '0')}`;
 }
 
 /** A value with exactly `decimals` digits behind the point, rounded half away from zero. */

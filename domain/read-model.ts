@@ -16,7 +16,8 @@ import type { ProjectedEvent, Projection, Row } from './projection.ts';
 export function projectedOf(recorded: RecordedEvent, draft?: EventDraft): ProjectedEvent | null {
   const entry = Object.hasOwn(CATALOGUE, recorded.type) ? CATALOGUE[recorded.type as keyof typeof CATALOGUE] : undefined;
   if (entry?.version !== recorded.schemaVersion) return null;
-  return new StoredEvent(recorded, draft);
+  const { type } = recorded;
+  return draft === undefined ? new StoredEvent(recorded) : { event: { type, data: draft.data } as DomainEvent, recorded, metadata: draft.metadata };
 }
 
 /** Parses the metadata only when asked: few projections look at it. */
@@ -25,9 +26,9 @@ class StoredEvent implements ProjectedEvent {
   readonly recorded: RecordedEvent;
   #metadata: Metadata | undefined;
 
-  constructor(recorded: RecordedEvent, draft: EventDraft | undefined) {
+  constructor(recorded: RecordedEvent) {
     this.recorded = recorded;
-    this.event = { type: recorded.type, data: draft === undefined ? (JSON.parse(recorded.dataJson) as unknown) : draft.data } as DomainEvent;
+    this.event = { type: recorded.type, data: JSON.parse(recorded.dataJson) as unknown } as DomainEvent;
   }
 
   get metadata(): Metadata {

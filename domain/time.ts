@@ -24,10 +24,15 @@ export function instantOf(epochMs: number): Instant {
   return epochMs as Instant;
 }
 
-/** The day that was read or printed last, as far as its `T`; nearly every time belongs to it. */
+/** The day that was read or printed last, as far as its `T`; nearly every time belongs to it, or to the one before it: the past is read today. */
 let lastDay = { midnight: 0, text: '1970-01-01T' };
+let dayBefore = lastDay;
 
-const dayOf = (midnight: number): typeof lastDay => ({ midnight, text: new Date(midnight).toISOString().slice(0, -'00:00:00.000Z'.length) });
+function turnTo(midnight: number): void {
+  const next = dayBefore.midnight === midnight ? dayBefore : { midnight, text: new Date(midnight).toISOString().slice(0, -'00:00:00.000Z'.length) };
+  [lastDay, dayBefore] = [next, lastDay];
+}
+
 const TWO_DIGITS = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, '0'));
 
 /** The two digits at a place, or NaN: what `formatInstant` prints is read without a pattern. */
@@ -47,6 +52,7 @@ function secondOfLastDay(text: string): Instant | null {
 
 /** Reads an RFC 3339 UTC time; digits beyond the millisecond are cut, never rounded up into the future. */
 export function parseInstant(text: string, field = 'time'): Instant {
+  if (text.startsWith(dayBefore.text)) [lastDay, dayBefore] = [dayBefore, lastDay];
   return secondOfLastDay(text) ?? parseAny(text, field);
 }
 
@@ -57,7 +63,7 @@ function parseAny(text: string, field: string): Instant {
   const midnight = Date.UTC(Number(year), Number(month) - 1, Number(day));
   const isDate = Number(month) >= 1 && Number(month) <= 12 && new Date(midnight).getUTCDate() === Number(day);
   if (!isDate || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) throw new TimeError(`${field}: "${text}" is no time of the calendar`);
-  if (midnight !== lastDay.midnight) lastDay = dayOf(midnight);
+  if (midnight !== lastDay.midnight) turnTo(midnight);
   const milliseconds = Number(fraction.slice(0, 3).padEnd(3, '0'));
   return (midnight + Number(hour) * HOUR_MS + Number(minute) * MINUTE_MS + Number(second) * SECOND_MS + milliseconds) as Instant;
 }
@@ -77,7 +83,7 @@ export function formatInstant(at: Instant): string {
 function printInstant(at: Instant): string {
   let ofDay = at - lastDay.midnight;
   if (!(ofDay >= 0 && ofDay < DAY_MS)) {
-    lastDay = dayOf(Math.floor(at / DAY_MS) * DAY_MS);
+    turnTo(Math.floor(at / DAY_MS) * DAY_MS);
     ofDay = at - lastDay.midnight;
   }
   const milliseconds = ofDay % SECOND_MS;

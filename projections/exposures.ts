@@ -2,7 +2,6 @@
  * Net amount held of each currency by the open trades, at the prices at which they were opened: what a trade buys of
  * one currency it owes in the other. Zero when nothing is open.
  */
-import { z } from 'zod';
 import type { TransactionBody } from '../domain/ledger.ts';
 import { ZERO_MONEY, add, format, negate, price, priceTimesUnits, units } from '../domain/money.ts';
 import type { Money, Price, Units } from '../domain/money.ts';
@@ -15,10 +14,15 @@ interface Held {
 }
 
 /** A row remembers what its trades were opened at, because a fill that closes one tells the closing price alone. */
-const heldSchema = z.record(z.string(), z.tuple([z.string(), z.string()]));
-
-const readHeld = (row: Row | null): Map<string, Held> =>
-  new Map(Object.entries(heldSchema.parse(JSON.parse(textOrNull(row, 'open_trades') ?? '{}'))).map(([tradeId, [count, at]]) => [tradeId, { units: units(count), price: price(at) }]));
+function readHeld(row: Row | null): Map<string, Held> {
+  const held = new Map<string, Held>();
+  for (const [tradeId, trade] of Object.entries(JSON.parse(textOrNull(row, 'open_trades') ?? '{}') as { readonly [tradeId: string]: unknown })) {
+    const [count, at] = Array.isArray(trade) ? (trade as readonly unknown[]) : [];
+    if (typeof count !== 'string' || typeof at !== 'string') throw new TypeError(`column open_trades holds no units and price of trade ${tradeId}`);
+    held.set(tradeId, { units: units(count), price: price(at) });
+  }
+  return held;
+}
 
 const writeHeld = (held: ReadonlyMap<string, Held>): string => JSON.stringify(Object.fromEntries([...held].map(([tradeId, trade]) => [tradeId, [format(trade.units), format(trade.price)]])));
 

@@ -91,6 +91,7 @@ program.command('certify').summary('ask a practice account what only an account 
   .option('--practice', 'let it trade the account', false).option('--yes', 'do not ask', false)
   .option('--instrument <name>', 'the pair; the first configured one when left out').option('--only <ids>', 'some experiments, separated by commas')
   .option('--out <file>', 'the certificate; in the data directory when left out').option('--key <file>', 'signing key; made when there is none')
+  .option('--await-revocation <minutes>', 'at the end, ask you to revoke the token and watch what becomes of reads and streams')
   .option('--check <file>', 'read a certificate and check its signature')
   .action((options: CertifyOptions) => act(() => certify(options))());
 

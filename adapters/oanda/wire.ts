@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { DecimalError, ZERO_UNITS, add, money, price, ratio, units } from '../../domain/money.ts';
 import { InstrumentError, instrumentName } from '../../domain/instruments.ts';
+import { checkOf } from '../../domain/texts.ts';
 import { MINUTE_MS, TimeError, parseInstant } from '../../domain/time.ts';
 import { StrictJsonError, parseStrictJson } from './json.ts';
 import type { AccountSnapshot, AccountSummary, Bar, BrokerTransaction, FeedLine, Ohlc, PositionsSnapshot, TransactionsPage } from '../../domain/broker.ts';
@@ -29,10 +30,7 @@ function decode<S, T>(body: WireBody, numbers: 'any' | 'exact', schema: z.ZodTyp
     const asRead = typeof body === 'string' ? parseStrictJson(body, numbers) : numbers === 'exact' && !isExact(body) ? parseStrictJson(JSON.stringify(body), numbers) : body;
     return map(schema.parse(asRead));
   } catch (error) {
-    if (error instanceof z.ZodError) {
-      const issue = error.issues[0]!;
-      throw new WireError(`${issue.path.join('.') || 'body'}: ${issue.message}`);
-    }
+    if (error instanceof z.ZodError) throw new WireError(issueOf(error));
     if (error instanceof StrictJsonError || error instanceof DecimalError || error instanceof TimeError || error instanceof InstrumentError) throw new WireError(error.message);
     throw error;
   }
@@ -43,6 +41,12 @@ function isExact(value: Json | undefined): boolean {
   if (typeof value === 'number') return Number.isSafeInteger(value);
   if (typeof value !== 'object' || value === null) return true;
   return Object.values(value).every(isExact);
+}
+
+/** The first fault that a schema found, and where. */
+function issueOf({ issues }: z.ZodError, ...within: readonly string[]): string {
+  const { path, message } = issues[0]!;
+  return `${[...within, ...path].join('.') || 'body'}: ${message}`;
 }
 
 /** Ids are compared as integers; one beyond 2^53 could not be. */
@@ -160,10 +164,19 @@ export const decodePositions = (body: WireBody): PositionsSnapshot =>
     lastTransactionId: transactionNumber(lastTransactionID, 'lastTransactionID'),
   }));
 
-const transactionSchema = z.looseObject({ id: text, type: text.min(1), time: text, accountID: text });
-const transactionsSchema = z.object({ transactions: z.array(transactionSchema), lastTransactionID: text });
+const transactionSchema = z.looseObject({ id: text, type: text, time: text, accountID: text });
+type WireTransaction = z.infer<typeof transactionSchema>;
+const isTransaction = checkOf(transactionSchema) as (found: unknown) => found is WireTransaction;
+const transactionsSchema = z.object({ transactions: z.array(z.unknown()), lastTransactionID: text });
 
-function transactionOf(found: z.infer<typeof transactionSchema>, accountId: string, field: string): BrokerTransaction {
+/** A body is kept whole, so it is looked at and not copied: an old account sends a hundred thousand. */
+function checkedTransaction(found: unknown, field: string): WireTransaction {
+  if (isTransaction(found)) return found;
+  throw new WireError(issueOf(transactionSchema.safeParse(found).error!, field));
+}
+
+function transactionOf(found: WireTransaction, accountId: string, field: string): BrokerTransaction {
+  if (found.type === '') throw new WireError(`${field}.type: the transaction has none`);
   if (found.accountID !== accountId) throw new WireError(`${field}.accountID: the transaction is of another account`);
   return {
     id: transactionNumber(found.id, `${field}.id`),
@@ -177,7 +190,9 @@ function transactionOf(found: z.infer<typeof transactionSchema>, accountId: stri
 /** A page of transactions above `sinceId`, put in the order of their ids; an id twice or too low is refused. */
 export const decodeTransactions = (body: WireBody, accountId: string, sinceId: number): TransactionsPage =>
   decode(body, 'exact', transactionsSchema, ({ transactions, lastTransactionID }) => {
-    const found = transactions.map((each, index) => transactionOf(each, accountId, `transactions.${index}`)).sort((left, right) => left.id - right.id);
+    const found = transactions
+      .map((each, index) => transactionOf(checkedTransaction(each, `transactions.${index}`), accountId, `transactions.${index}`))
+      .sort((left, right) => left.id - right.id);
     let previous = sinceId;
     for (const { id } of found) {
       if (id <= previous) throw new WireError(id <= sinceId ? `transaction ${id} was not asked for: only ids above ${sinceId} were` : `transaction ${id} is there twice`);

@@ -44,7 +44,7 @@ export function evolveDesk(state: DeskState, event: DomainEvent, at: Instant): D
 function periodAfter(kind: 'day' | 'week', state: DeskState, event: DomainEvent, at: Instant, ledger: Ledger): TradingPeriod {
   const before = state[kind];
   const period = before.start === null || isOfBrokerTime(event) ? evolvePeriod(kind, before, at, () => profitMark(state)) : before;
-  const isOfPast = ledger !== state.ledger && period.start !== null && (at < period.start || event.type === 'LedgerBaselined');
+  const isOfPast = movesProfit(state.ledger, ledger) && period.start !== null && (at < period.start || event.type === 'LedgerBaselined');
   return isOfPast ? shiftStart(period, profitMark(state), profitMark({ ...state, ledger })) : period;
 }
 
@@ -58,6 +58,11 @@ function peakAfter(state: DeskState, { type }: DomainEvent, evolved: DeskState):
 
 /** Bars and transactions happen when the broker says. Everything else happens by our own clock, and a clock that is moved must not end a day and its losses. */
 const isOfBrokerTime = ({ type }: DomainEvent): boolean => type === 'BrokerTransactionRecorded' || type === 'MarketBarClosed' || type === 'MarketBarBackfilled';
+
+/** Most transactions are no fills, and an old account's are all told late. */
+const movesProfit = (before: Ledger, after: Ledger): boolean =>
+  before.openTrades !== after.openTrades || before.realisedByInstrument !== after.realisedByInstrument
+  || before.realisedPl !== after.realisedPl || before.financing !== after.financing || before.commission !== after.commission;
 
 const instrumentOf = (event: DomainEvent): string | null => ('instrument' in event.data ? event.data.instrument : null);
 

@@ -25,7 +25,10 @@ export interface Experiment {
   /** What Reckoner expects. */
   readonly expected: string;
   readonly market: 'open' | 'closed' | 'any';
-  run(probe: Probe): Promise<Finding>;
+  /** Sends no order, and leaves a token behind with which nothing could be cleared up: such an experiment comes last. */
+  readonly endsAccess?: true;
+  /** @param signal the run is to end; only what waits long has to look at it. */
+  run(probe: Probe, signal: AbortSignal): Promise<Finding>;
 }
 
 export const asExpected = (observed: string, switches: Finding['switches'] = {}): Finding => ({ verdict: 'asExpected', observed, switches });

@@ -27,7 +27,7 @@ export async function runExperiments(probe: Probe, experiments: readonly Experim
   for (const experiment of experiments) {
     if (signal.aborted) break;
     probe.begin(experiment.id);
-    const { verdict, observed, switches } = await outcomeOf(probe, experiment).finally(() => clearUp(probe, startId));
+    const { verdict, observed, switches } = await outcomeOf(probe, experiment, signal).finally(() => (experiment.endsAccess === true ? undefined : clearUp(probe, startId)));
     const result = { id: experiment.id, question: experiment.question, expected: experiment.expected, verdict, observed, switches };
     results.push(result);
     told(result);
@@ -35,13 +35,13 @@ export async function runExperiments(probe: Probe, experiments: readonly Experim
   return results;
 }
 
-async function outcomeOf(probe: Probe, experiment: Experiment): Promise<Pick<Result, 'observed' | 'switches'> & { readonly verdict: Verdict }> {
+async function outcomeOf(probe: Probe, experiment: Experiment, signal: AbortSignal): Promise<Pick<Result, 'observed' | 'switches'> & { readonly verdict: Verdict }> {
   try {
     const open = (await probe.price()).tradeable;
     if ((experiment.market === 'open' && !open) || (experiment.market === 'closed' && open)) {
       return { verdict: 'skipped', observed: `the market is ${open ? 'open' : 'closed'}`, switches: {} };
     }
-    return await experiment.run(probe);
+    return await experiment.run(probe, signal);
   } catch (error) {
     if (error instanceof ProbeError) return inconclusive(error.message);
     throw error;

@@ -24,6 +24,7 @@ import type { Experiment } from '../certify/experiment.ts';
 import { openingExperiments } from '../certify/opening.ts';
 import { Probe } from '../certify/probe.ts';
 import { readingExperiments } from '../certify/reading.ts';
+import { REVOCATION_MINUTES_MAX, tokenRevocation } from '../certify/revocation.ts';
 import { runExperiments } from '../certify/run.ts';
 import { EXIT } from '../daemon/runtime.ts';
 import type { ConfigOption } from './common.ts';
@@ -37,6 +38,8 @@ export interface CertifyOptions extends ConfigOption {
   readonly out?: string;
   readonly key?: string;
   readonly only?: string;
+  /** Minutes that a human has to revoke the token. */
+  readonly awaitRevocation?: string;
   readonly yes: boolean;
   readonly json: boolean;
 }
@@ -44,6 +47,7 @@ export interface CertifyOptions extends ConfigOption {
 export async function certify(options: CertifyOptions): Promise<number> {
   if (options.check !== undefined) return report(readCertificate(options.check), options.json);
   if (!options.practice) throw new UsageError('certify sends orders: add --practice to let it trade the configured practice account, or --check FILE to read a certificate');
+  const revocation = options.awaitRevocation === undefined ? null : minutesOf(options.awaitRevocation);
   const { config } = load(options);
   if (config.broker.environment === 'live') throw new UsageError(`broker.environment is live: experiments are made on a practice account, or on the local broker`);
   await refuseBesideDaemon(config);
@@ -60,7 +64,7 @@ export async function certify(options: CertifyOptions): Promise<number> {
     warn(`about thirty orders of one unit of ${instrument.name} go to ${config.broker.environment} account ${accountId}, each closed at once`);
     if (!(await confirmed('make the experiments?', options.yes, 'the experiments ask for confirmation, and there is no terminal: add --yes'))) return 1;
     const probe = new Probe({ pool, token, accountId, instrument: instrument.name, clock, runId: randomUUID().slice(0, 8) });
-    const certificate = signCertificate(await perform(probe, chosen(allExperiments(broker, instrument), options.only), config, clock), key);
+    const certificate = signCertificate(await perform(probe, chosen(allExperiments(broker, instrument, revocation), options.only), config, clock), key);
     const file = options.out ?? join(config.deployment.dataDirectory, 'certificate.json');
     writeCertificate(file, certificate);
     warn(`certificate written to ${file}`);
@@ -71,9 +75,16 @@ export async function certify(options: CertifyOptions): Promise<number> {
   }
 }
 
-const allExperiments = (broker: Broker, instrument: Instrument): readonly Experiment[] => [
+const allExperiments = (broker: Broker, instrument: Instrument, revocationMinutes: number | null): readonly Experiment[] => [
   ...openingExperiments(instrument), ...closingExperiments(instrument), ...readingExperiments(instrument, broker),
+  ...(revocationMinutes === null ? [] : [tokenRevocation(broker, instrument.name, revocationMinutes, warn)]),
 ];
+
+function minutesOf(text: string): number {
+  const minutes = /^\d{1,2}(\.\d{1,2})?$/.test(text) ? Number(text) : 0;
+  if (minutes > 0 && minutes <= REVOCATION_MINUTES_MAX) return minutes;
+  throw new UsageError(`--await-revocation: give minutes, ${REVOCATION_MINUTES_MAX} at most`);
+}
 
 function chosen(experiments: readonly Experiment[], only: string | undefined): readonly Experiment[] {
   if (only === undefined) return experiments;

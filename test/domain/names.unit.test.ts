@@ -8,6 +8,8 @@ import { CATALOGUE, EventFormatError, parseEvent } from '../../domain/events.ts'
 import { clientOrderIdOf, decisionIdOf, derivedId, epochOfTag, epochTag, factId, flattenOrderIdOf, slotIdOf, stopOrderIdOf, streamOf } from '../../domain/ids.ts';
 import { InstrumentError, instrumentData, instrumentName, instrumentOf, usualInstrument } from '../../domain/instruments.ts';
 import { ratio, units } from '../../domain/money.ts';
+import { GENESIS_HASH, metadataJson } from '../../domain/log.ts';
+import type { Metadata } from '../../domain/log.ts';
 import { parseInstant, plusMs } from '../../domain/time.ts';
 import { ACCOUNT, EUR_USD } from './scripted-broker.ts';
 
@@ -41,6 +43,18 @@ describe('canonical JSON', () => {
     }), { seed: 8 });
   });
 
+  test('sorts by UTF-16 units whatever kinds of objects came before, with many keys and without some', () => {
+    const naive = (value: Json): string => (typeof value === 'object' && value !== null
+      ? `{${Object.entries(value as { readonly [key: string]: Json | undefined }).filter(([, item]) => item !== undefined).sort(([left], [right]) => (left < right ? -1 : 1)).map(([key, item]) => `${JSON.stringify(key)}:${naive(item!)}`).join(',')}}`
+      : JSON.stringify(value));
+    const key = fc.oneof(fc.constantFrom('a', 'b', 'B', '10', '9', 'ä', '\u{1F600}', '\uFFFD', '"', '__proto'), fc.string({ maxLength: 2 }));
+    const object = fc.oneof({ weight: 9, arbitrary: fc.uniqueArray(key, { maxLength: 6 }) }, fc.uniqueArray(fc.string({ minLength: 2, maxLength: 3 }), { minLength: 60, maxLength: 70 }))
+      .map((keys): Json => Object.fromEntries(keys.map((each, index) => [each, index % 5 === 4 ? undefined : { [each]: index }])));
+    fc.assert(fc.property(object, (value) => {
+      expect(canonicalJson(value)).toBe(naive(value));
+    }), { numRuns: 2_000, seed: 12 });
+  });
+
   test.each([0.1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('refuses %d: decimals are strings', (value) => {
     expect(() => canonicalJson({ value })).toThrow(CanonicalError);
   });
@@ -49,6 +63,21 @@ describe('canonical JSON', () => {
     const nested = (depth: number): Json => (depth === 0 ? 1 : [nested(depth - 1)]);
     expect(canonicalJson(nested(32))).toHaveLength(65);
     expect(() => canonicalJson(nested(33))).toThrow(CanonicalError);
+  });
+});
+
+describe('metadata', () => {
+  const metadata: Metadata = {
+    sequence: 7, correlationId: 'transaction "7"', causationId: null, occurredAt: '2026-01-06T15:00:00.000000000Z', recordedAt: '2026-01-06T15:00:01.000000000Z', monotonicNs: '5', clockOffsetMs: -3, actor: 'broker',
+    runId: 'é', epoch: 1, build: '', configHash: GENESIS_HASH, modelHash: GENESIS_HASH,
+  };
+
+  test('are stored as canonical JSON', () => {
+    for (const each of [metadata, { ...metadata, causationId: 'a', clockOffsetMs: -0 }]) expect(metadataJson(each, 'f0')).toBe(canonicalJson({ ...each, prevHash: 'f0' }));
+  });
+
+  test('with a float are refused', () => {
+    expect(() => metadataJson({ ...metadata, clockOffsetMs: 0.5 }, 'f0')).toThrow(CanonicalError);
   });
 });
 

@@ -36,6 +36,44 @@ async function placeWith(switches: readonly string[]): Promise<Place> {
   };
 }
 
+/** What stands in for the human at the broker's page, with or without the streams' end. */
+async function revoke(place: Workplace, rest: string, faults: readonly object[]): Promise<void> {
+  for (const fault of faults) {
+    const reply = await fetch(`${rest}/faults`, { method: 'POST', headers: { 'authorization': `Bearer ${place.token}`, 'content-type': 'application/json' }, body: JSON.stringify(fault) });
+    expect(reply.status, await reply.text()).toBe(200);
+  }
+}
+
+describe('certify --await-revocation', () => {
+  const ENDING = [{ preset: 'tokenRevoked' }, { kind: 'cutStream' }];
+
+  test.each([
+    ['outlive it', [{ preset: 'tokenRevoked' }], 'asExpected', /status 401.*the pricing stream was open \d.* later; the transactions stream was open .*; a new stream was refused/, 0],
+    ['end with it', ENDING, 'asExpected', /the pricing stream ended .*; the transactions stream ended .*; a new stream was refused/, 0],
+    ['outlive a refusal that the daemon would not understand', [{ kind: 'status', status: '404', durationMs: '600000' }], 'unsafe', /status 404/, 1],
+  ])('asks for the token to be revoked, and tells of streams that %s', async (_what, faults, verdict, observed, code) => {
+    const place = new Workplace();
+    const broker = await place.startBroker(['--always-open']);
+    const certificate = join(place.directory, 'certificate.json');
+    const child = place.start(['certify', ...CONFIG, '--json', '--practice', '--yes', '--only', 'tokenRevocation', '--await-revocation', '0.4', '--out', certificate], REALTIME, broker.address);
+    await child.line('revoke the token');
+    await revoke(place, broker.address.rest, faults);
+    const outcome = await child.ended;
+    expect(outcome.code, outcome.stderr).toBe(code);
+    const [found] = reportSchema.parse(JSON.parse(outcome.stdout)).experiments;
+    expect(found).toMatchObject({ id: 'tokenRevocation', verdict, observed: expect.stringMatching(observed) as string });
+    expect(readFileSync(certificate, 'utf8')).not.toContain(place.token);
+  });
+
+  test('is inconclusive when nobody revokes it, and is no experiment unless it is asked for', async () => {
+    const { certify } = await placeWith([]);
+    const outcome = await certify('tokenRevocation', ['--practice', '--yes', '--await-revocation', '0.05']);
+    expect(outcome).toMatchObject({ code: 75, stdout: expect.stringContaining('no read was refused') as string });
+    expect(await certify('tokenRevocation')).toMatchObject({ code: 64, stderr: expect.stringContaining('there is no experiment "tokenRevocation"') as string });
+    expect(await certify('tokenRevocation', ['--practice', '--yes', '--await-revocation', '90'])).toMatchObject({ code: 64, stderr: expect.stringContaining('give minutes') as string });
+  });
+});
+
 const verdicts = ({ stdout }: Outcome): { readonly [id: string]: string } => Object.fromEntries(reportSchema.parse(JSON.parse(stdout)).experiments.map(({ id, verdict }) => [id, verdict]));
 
 describe('certify', () => {

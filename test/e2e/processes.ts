@@ -241,8 +241,8 @@ export class Workplace {
   }
 
   /** Starts a command that goes on until it is told to end. */
-  start(commandLine: readonly string[]): Child {
-    return this.#keep(new Child(commandLine, this.environment({}, null)));
+  start(commandLine: readonly string[], settings: Settings = {}, broker: BrokerAddress | null = null): Child {
+    return this.#keep(new Child(commandLine, this.environment(settings, broker)));
   }
 
   async startBroker(options: readonly string[]): Promise<BrokerProcess> {

@@ -17,6 +17,11 @@ describe('JSON from the wire', () => {
     ['a __proto__ key', '{"a":{"__proto__":{}}}', /__proto__/],
     ['an escaped __proto__ key', '{"\\u005f_proto__":{}}', /__proto__/],
     ['a constructor key', '[{"constructor":1}]', /constructor/],
+    ['a key that is there twice deep within', '[{"a":[{"b":{"c":1,"d":2,"c":{"e":1}}}]}]', /"c" at offset/],
+    ['a key that is there twice with blanks', '{"a" : 1 , "a"\n:2}', /there twice/],
+    ['an object that is there twice', '{"a":{"x":1,"y":2},"a":{"x":1}}', /"a" at offset/],
+    ['a prototype key among numbers', '{"1":1,"prototype":2}', /prototype/],
+    ['deep nesting of objects', '{"a":'.repeat(33) + '1' + '}'.repeat(33), /nested deeper than 32/],
     ['deep nesting', '['.repeat(33) + ']'.repeat(33), /nested deeper than 32/],
     ['half a text', '{"a":', /no JSON/],
     ['NaN', '{"a":NaN}', /no JSON/],
@@ -32,6 +37,15 @@ describe('JSON from the wire', () => {
   test('quotes, brackets and colons within strings are text', () => {
     const value = { 'a\\"{[:': '\\\\":{"b":1.5', c: '\\' };
     expect(parseStrictJson(JSON.stringify(value), 'exact')).toEqual(value);
+  });
+
+  test('a number is kept or read by its own spelling, wherever it stands', () => {
+    const number = fc.oneof(fc.integer().map(String), fc.maxSafeInteger().map(String), fc.double({ noNaN: true, noDefaultInfinity: true }).map(String), fc.constantFrom('-0', '0', '123456789012345', '-12345678901234', '1234567890123456', '9007199254740993', '1E5', '1e-2', '10.0'))
+      .map((text) => text.replace(/^(-?)\./, '$10.'));
+    fc.assert(fc.property(fc.array(number, { minLength: 1, maxLength: 5 }), (spelt) => {
+      const kept = spelt.map((text) => (/^-?\d+$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : text));
+      expect(parseStrictJson(`{"a":[${spelt.join(' , ')}],"b":${spelt[0]!}}`, 'exact')).toEqual({ a: kept, b: kept[0] });
+    }), { seed: 6 });
   });
 
   test('32 levels are accepted', () => {
