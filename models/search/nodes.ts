@@ -69,7 +69,7 @@ export class NodeTable {
     return node;
   }
 
-  /** Running means from a new node up to the root, in which a node's own raw value counts as one visit. */
+  /** Running means from a new node up to the root, in which a node's own raw value counts as one visit; nothing is above the root. */
   backUp(leaf: number): void {
     let gain = this.rawValue[leaf]!;
     for (let node = leaf; node > 0;) {
@@ -82,6 +82,15 @@ export class NodeTable {
       this.edgeVisits[edge] = this.edgeVisits[edge]! + 1;
       node = parent;
     }
+  }
+
+  /**
+   * What lies behind an edge, or NO_NODE.
+   * @throws SearchError for an edge that the node does not have, where a walk down the tree would never end.
+   */
+  childOf(node: number, edge: number): number {
+    if (!(edge >= 0 && edge < this.width)) throw new SearchError(`edge ${edge} of node ${node}: there is none`);
+    return this.child[node * this.width + edge]!;
   }
 
   /** Value of an edge, seen from its node; 0 while nothing lies behind it. */
@@ -107,6 +116,20 @@ export function checkHeads(heads: Heads, edges: number, expansion: number): void
   for (let edge = 0; edge < edges; edge += 1) {
     if (!Number.isFinite(heads.logits[edge])) throw new SearchError(`${where}: logit ${edge} is ${heads.logits[edge]}, not finite`);
   }
+}
+
+/** The edge that scores highest, the first of them on ties; NO_NODE where no score is a number above -∞. */
+export function firstHighest(edges: number, scoreOf: (edge: number) => number): number {
+  let best = NO_NODE;
+  let bestScore = -Infinity;
+  for (let edge = 0; edge < edges; edge += 1) {
+    const score = scoreOf(edge);
+    if (score > bestScore) {
+      best = edge;
+      bestScore = score;
+    }
+  }
+  return best;
 }
 
 /** Softmax of `length` numbers from `offset` on, into the same places of another array; -∞ becomes 0. */
