@@ -27,8 +27,8 @@ export function chooseByPuct(table: NodeTable, node: number, actions: number, ma
   for (let edge = 0; edge < actions; edge += 1) {
     if (table.edgeVisits[row + edge] === 0) continue;
     const q = table.q(node, edge);
-    if (q < low) low = q;
-    if (q > high) high = q;
+    low = Math.min(low, q);
+    high = Math.max(high, q);
   }
   const range = Math.max(high - low, VALUE_RANGE_MIN);
   const visits = table.visits[node]!;
