@@ -57,7 +57,7 @@ export class NodeTable {
     this.discount[node] = isChance ? 1 : discount;
     const row = node * this.width;
     const { logits } = heads;
-    for (let i = 0; i < logits.length; i += 1) this.logit[row + i] = mask === null || mask[i] === true ? logits[i]! : -Infinity;
+    logits.forEach((logit, i) => void (this.logit[row + i] = mask === null || mask[i] === true ? logit : -Infinity));
     softmaxInto(this.logit, this.prior, row, logits.length);
     this.states.push(heads.state);
     if (parent !== NO_NODE) {
@@ -72,7 +72,7 @@ export class NodeTable {
   /** Running means from a new node up to the root, in which a node's own raw value counts as one visit; nothing is above the root. */
   backUp(leaf: number): void {
     let gain = this.rawValue[leaf]!;
-    for (let node = leaf; node > 0;) {
+    for (let node = leaf; node !== 0;) {
       const parent = this.parent[node]!;
       const edge = parent * this.width + this.parentEdge[node]!;
       gain = this.reward[node]! + this.discount[node]! * gain;
@@ -134,8 +134,7 @@ export function firstHighest(edges: number, scoreOf: (edge: number) => number): 
 
 /** Softmax of `length` numbers from `offset` on, into the same places of another array; -∞ becomes 0. */
 export function softmaxInto(logits: Float64Array, target: Float64Array, offset: number, length: number): void {
-  let highest = -Infinity;
-  for (let i = offset; i < offset + length; i += 1) if (logits[i]! > highest) highest = logits[i]!;
+  const highest = Math.max(...logits.subarray(offset, offset + length));
   let sum = 0;
   for (let i = offset; i < offset + length; i += 1) {
     const weight = Math.exp(logits[i]! - highest);

@@ -117,6 +117,7 @@ describe('the search', () => {
   test('gives the same step until it is answered', () => {
     const search = createSearch(options, all);
     expect(search.next()).toBe(search.next());
+    expect(search.latestPath()).toEqual([]);
     search.supply(sound);
     expect(search.next()).toEqual({ kind: 'edge', from: 'decision', state: sound.state, edge: 0 });
     expect(search.next()).toBe(search.next());
