@@ -73,6 +73,7 @@ describe('the choice', () => {
     expect(() => checkActing({ minConfidence: 0, temperature: Infinity }, 'puct')).toThrow(/temperature = Infinity/);
     expect(() => checkActing({ minConfidence: 0, temperature: 1 }, 'gumbel')).toThrow(/temperature = 1: must be 0 with Gumbel/);
     for (const minConfidence of [0, 1]) checkActing({ minConfidence, temperature: 2 }, 'puct');
+    for (const algorithm of ['puct', 'gumbel'] as const) checkActing({ minConfidence: 0, temperature: 0 }, algorithm);
   });
 
   test('sharpens without overflowing', () => {

@@ -196,6 +196,10 @@ describe('the search', () => {
     ] as const) expect(createSearch({ ...options, ...change }, all).next()).toEqual({ kind: 'root' });
   });
 
+  test('refuses by an error of its own name', () => {
+    expect(new SearchError('why')).toMatchObject({ name: 'SearchError', message: 'why' });
+  });
+
   test('refuses a mask that forbids everything or speaks of other actions', () => {
     expect(() => createSearch(options, [false, false, false, false])).toThrow(/forbids every action/);
     expect(() => createSearch(options, [true])).toThrow(/mask has 1 flags: 4 actions/);
