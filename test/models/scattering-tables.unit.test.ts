@@ -91,6 +91,12 @@ describe('the table of an averaging', () => {
     expect(imaginaryRows[0]).toMatchObject({ from: 0, to: 0 });
   });
 
+  test('leaves out the entries that are too small a share of the largest weight, however large that is', () => {
+    const ends = (bin: number): readonly number[] => [1, 1e6, 1e-6].map((scale) => planAveraging(Float64Array.of(8, 4, bin, 0, 0, 0, bin, 4).map((value) => value * scale), 0, 'mean', 1, 0, 1).realRows[0]!.to);
+    // The weight of bin 2 is a quarter of its value, that of bin 0 is 1; the least share is 1e-19.
+    expect([ends(4.1e-19), ends(3.9e-19)]).toEqual([[3, 3, 3], [2, 2, 2]]);
+  });
+
   test('stands four outputs in a group, and as many groups as they need', () => {
     expect([1, 4, 5, 8].map((count) => planAveraging(LOW_PASS, 0, 'mean', 1, 0, count).signalRows.length)).toEqual([1, 1, 2, 2]);
   });
@@ -107,7 +113,8 @@ describe('the table of an averaging', () => {
     const response = (n: number): number => folded.reduce((sum, bin, k) => sum + (bin / size) * Math.cos((2 * Math.PI * k * n) / size), 0);
     for (const given of [null, spectrum]) {
       const output = new Float64Array(12).fill(77);
-      emit(emission, signal, given, output, 2);
+      // Where the bins are given, the signal is not looked at.
+      emit(emission, given === null ? signal : signal.map(() => Number.NaN), given, output, 2);
       for (let t = start; t < end; t += 1) expect(output[2 + t - start]).toBeCloseTo(signal.reduce((sum, value, i) => sum + value * response(t * stride - i), 0), 12);
       expect([...output.subarray(0, 2), ...output.subarray(2 + end - start)].every((value) => value === 77)).toBe(true);
     }
