@@ -115,7 +115,7 @@ export const impulseResponse = (spectrum: Float64Array): Float64Array => inverse
 
 /**
  * Samples until the low-pass's tail weighs at most 1e-3, or half the length when it never does.
- * `length` need not be a power of two, so the response is summed as cosines; this runs once for a plan.
+ * `length` need not be a power of two, so the response is summed as cosines, up to a factor; this runs once for a plan.
  */
 export function lowPassSupport(length: number, sigma: number): number {
   const low = foldedGaussian(length, 0, sigma);
@@ -124,7 +124,7 @@ export function lowPassSupport(length: number, sigma: number): number {
   for (let i = 0; 2 * i <= length; i += 1) {
     let sum = 0;
     for (let k = 0; k < length; k += 1) sum += low[k]! * cosines[(i * k) % length]!;
-    moduli[i] = Math.abs(sum) / length;
+    moduli[i] = Math.abs(sum);
     moduli[(length - i) % length] = moduli[i]!;
   }
   const norm = moduli.reduce((sum, value) => sum + value, 0);
