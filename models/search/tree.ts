@@ -35,7 +35,7 @@ export type SearchStep =
 export interface TreeSearch {
   /** The next expansion wanted, or the result. Calling it again without `supply` gives the same step. */
   next(): SearchStep;
-  /** @throws SearchError for heads that are not finite or of the wrong length, and when nothing was asked. */
+  /** @throws SearchError for heads that are not finite or of the wrong length, when nothing was asked, and where no edge has a score that is a number. */
   supply(heads: Heads): void;
   /** The edges from the root to the latest expansion. */
   latestPath(): readonly number[];
