@@ -212,7 +212,7 @@ export function planRealFft(size: number): RealFft {
   const fft = planFft(half);
   const real = new Float64Array(half);
   const imaginary = new Float64Array(half);
-  const cosines = new Float64Array(half).map((_, k) => 0.5 * Math.cos((-2 * Math.PI * k) / size));
+  const cosines = new Float64Array(half).map((_, k) => 0.5 * Math.cos((2 * Math.PI * k) / size));
   const sines = new Float64Array(half).map((_, k) => 0.5 * Math.sin((-2 * Math.PI * k) / size));
   return {
     size,

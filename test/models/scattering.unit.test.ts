@@ -230,6 +230,10 @@ describe('scattering', () => {
     expect(output.some((value) => value !== 0)).toBe(true);
   });
 
+  test('refuses by an error of its own name, with a code', () => {
+    expect(new ScatteringError('fftSize', 'why')).toMatchObject({ name: 'ScatteringError', code: 'fftSize', message: 'why' });
+  });
+
   test('refuses a window or an output of another length, and a sample that is no number, by name', () => {
     const plan = planScattering(SMALL);
     const output = new Float64Array(plan.outputLength);
