@@ -101,7 +101,7 @@ describe('the table of an averaging', () => {
     expect([1, 4, 5, 8].map((count) => planAveraging(LOW_PASS, 0, 'mean', 1, 0, count).signalRows.length)).toEqual([1, 1, 2, 2]);
   });
 
-  test.each([['mean', 0, 1, 0, 8], ['mean', 0, 2, 1, 4], ['sum', 1, 1, 0, 7], ['mean', 1, 2, 1, 6], ['mean', 2, 4, 0, 1]] as const)('by %s at level %i and every one of %i samples is the convolution with the impulse response, over the signal and over its bins alike', (reduction, level, stride, start, end) => {
+  test.each([['mean', 0, 1, 0, 8], ['mean', 0, 2, 1, 4], ['sum', 1, 1, 0, 7], ['mean', 1, 2, 1, 6], ['mean', 2, 4, 0, 1]] as const)('by %s, at level %i and one sample in %i, is the convolution with the impulse response, over the signal and over its bins alike', (reduction, level, stride, start, end) => {
     const whole = Float64Array.from({ length: 32 }, (_, k) => Math.exp(-(Math.min(k, 32 - k) ** 2) / 8));
     const size = 32 / 2 ** level;
     const averaging = planAveraging(whole, level, reduction, stride, start, end);
