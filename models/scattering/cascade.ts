@@ -74,15 +74,15 @@ function planEmissions(resolved: ResolvedParameters, padding: Padding): (level: 
 
 function planCascade(resolved: ResolvedParameters): Cascade {
   const padding = planPadding(resolved);
-  const { J, Q1, Q2, maxOrder, averaging, log2T, oversampling, reduction } = resolved;
+  const { J, Q1, Q2, maxOrder, log2T, oversampling, reduction } = resolved;
   const emissionAt = planEmissions(resolved, padding);
   const fftAt = byLevel((level) => planFft(padding.paddedLength / 2 ** level));
   const realFftAt = byLevel((level) => planRealFft(padding.paddedLength / 2 ** level));
   const bands1 = waveletBands(J, Q1);
   const bands2 = maxOrder === 2 ? waveletBands(J, Q2) : [];
   const spectra2 = bands2.map((wavelet) => morletSpectrum(padding.paddedLength, wavelet));
-  // Where no low-pass follows, a path is decimated by its own j alone; the averaging scale caps that of the others.
-  const levelOf = (j: number, above: number): number => Math.max((averaging === 'local' ? Math.min(j, log2T) : j) - oversampling, above);
+  // The averaging scale caps a path's own j. Where no low-pass follows it is 2^J, which no wavelet's j reaches.
+  const levelOf = (j: number, above: number): number => Math.max(Math.min(j, log2T) - oversampling, above);
 
   const stepOf = (level: number, band: Band, emission: Emission, offset: number, children: readonly Step[]): Step => {
     const transformed = children.length > 0 || (emission.kind === 'average' && transformPays(emission.averaging));

@@ -56,7 +56,7 @@ const modulusOf = (re: number, im: number): number => Math.sqrt(re * re + im * i
 
 function bitReversal(size: number, bits: number): Int32Array {
   const order = new Int32Array(size);
-  for (let i = 1; i < size; i += 1) order[i] = (order[i >> 1]! >> 1) | ((i & 1) << (bits - 1));
+  order.forEach((_, i) => void (order[i] = (order[i >> 1]! >> 1) | ((i & 1) << (bits - 1))));
   return order;
 }
 
@@ -67,14 +67,11 @@ interface RadixFourStage {
 }
 
 function planStage(quarter: number): RadixFourStage {
-  const twiddles = new Float64Array(quarter * 6);
-  for (let k = 0; k < quarter; k += 1) {
-    for (let power = 1; power <= 3; power += 1) {
-      const angle = (-2 * Math.PI * k * power) / (4 * quarter);
-      twiddles[k * 6 + power * 2 - 2] = Math.cos(angle);
-      twiddles[k * 6 + power * 2 - 1] = Math.sin(angle);
-    }
-  }
+  const twiddles = new Float64Array(quarter * 6).map((_, t) => {
+    const power = Math.floor((t % 6) / 2) + 1;
+    const angle = (-2 * Math.PI * Math.floor(t / 6) * power) / (4 * quarter);
+    return t % 2 === 0 ? Math.cos(angle) : Math.sin(angle);
+  });
   return { quarter, twiddles };
 }
 
@@ -215,12 +212,8 @@ export function planRealFft(size: number): RealFft {
   const fft = planFft(half);
   const real = new Float64Array(half);
   const imaginary = new Float64Array(half);
-  const cosines = new Float64Array(half);
-  const sines = new Float64Array(half);
-  for (let k = 0; k < half; k += 1) {
-    cosines[k] = 0.5 * Math.cos((-2 * Math.PI * k) / size);
-    sines[k] = 0.5 * Math.sin((-2 * Math.PI * k) / size);
-  }
+  const cosines = new Float64Array(half).map((_, k) => 0.5 * Math.cos((2 * Math.PI * k) / size));
+  const sines = new Float64Array(half).map((_, k) => 0.5 * Math.sin((-2 * Math.PI * k) / size));
   return {
     size,
     transform(signal, spectrum, binCount) {

@@ -53,16 +53,14 @@ export const lowPassSigma = (averagingScale: number): number => SIGMA_LOW / aver
 
 /** A Gaussian around `centre`, folded over the neighbouring periods, at bins k/size. */
 function foldedGaussian(size: number, centre: number, sigma: number): Float64Array {
-  const values = new Float64Array(size);
-  for (let k = 0; k < size; k += 1) {
+  return new Float64Array(size).map((_, k) => {
     let sum = 0;
     for (let period = -PERIODS_ASIDE; period <= PERIODS_ASIDE; period += 1) {
       const distance = (k + period * size) / size - centre;
       sum += Math.exp(-(distance * distance) / (2 * sigma * sigma));
     }
-    values[k] = sum / (2 * PERIODS_ASIDE + 1);
-  }
-  return values;
+    return sum / (2 * PERIODS_ASIDE + 1);
+  });
 }
 
 /** Sum of the moduli of the inverse transform: 1 for a filter that is normalised. */
@@ -79,7 +77,7 @@ function inverseOfReal(spectrum: Float64Array): { readonly real: Float64Array; r
   const fft = planFft(size);
   const real = new Float64Array(size);
   const imaginary = new Float64Array(size);
-  for (let k = 0; k < size; k += 1) real[fft.order[k]!] = spectrum[k]! / size;
+  spectrum.forEach((bin, k) => void (real[fft.order[k]!] = bin / size));
   fft.transform(imaginary, real);
   return { real, imaginary };
 }
@@ -117,27 +115,26 @@ export const impulseResponse = (spectrum: Float64Array): Float64Array => inverse
 
 /**
  * Samples until the low-pass's tail weighs at most 1e-3, or half the length when it never does.
- * `length` need not be a power of two, so the response is summed as cosines; this runs once for a plan.
+ * `length` need not be a power of two, so the response is summed as cosines, up to a factor; this runs once for a plan.
  */
 export function lowPassSupport(length: number, sigma: number): number {
   const low = foldedGaussian(length, 0, sigma);
-  const cosines = new Float64Array(length);
-  for (let i = 0; i < length; i += 1) cosines[i] = Math.cos((2 * Math.PI * i) / length);
+  const cosines = new Float64Array(length).map((_, i) => Math.cos((2 * Math.PI * i) / length));
   const moduli = new Float64Array(length);
   for (let i = 0; 2 * i <= length; i += 1) {
     let sum = 0;
     for (let k = 0; k < length; k += 1) sum += low[k]! * cosines[(i * k) % length]!;
-    moduli[i] = Math.abs(sum) / length;
+    moduli[i] = Math.abs(sum);
     moduli[(length - i) % length] = moduli[i]!;
   }
   const norm = moduli.reduce((sum, value) => sum + value, 0);
   const half = Math.floor(length / 2);
-  let support = half;
-  let residual = 0;
-  for (let i = half - 1; i >= 0; i -= 1) {
+  let i = half - 1;
+  let residual = moduli[i]! / norm;
+  // Ends at index 0 at the latest: the response from there to the middle weighs about half of the whole.
+  while (residual <= SUPPORT_TOLERANCE) {
+    i -= 1;
     residual += moduli[i]! / norm;
-    if (residual > SUPPORT_TOLERANCE) break;
-    support = i + 1;
   }
-  return support;
+  return Math.min(i + 2, half);
 }

@@ -41,7 +41,8 @@ export function planBand(filter: Float64Array, decimation: number, fft: Fft): Ba
       first = Math.min(first, bin);
       last = bin;
     }
-    const bins = Array.from({ length: Math.max(last - first + 1, 0) }, (_, i) => binOf(first + i));
+    // Where nothing has weight the length is negative, which counts as 0.
+    const bins = Array.from({ length: last - first + 1 }, (_, i) => binOf(first + i));
     // 1/size is the inverse transform's 1/n together with the mean that decimation takes.
     const weights = Float64Array.from(bins, (k) => filter[k]! / size);
     runs.push({ first, weights, to: Int32Array.from(bins, (k) => fft.order[k % (size / decimation)]!), conjugate });
@@ -68,10 +69,10 @@ const GROUP = 4;
 function planRows(count: number, size: number, shareMin: number, weightOf: (row: number, entry: number) => number): readonly RowGroup[] {
   const groups: RowGroup[] = [];
   for (let first = 0; first < count; first += GROUP) {
-    const weights = new Float64Array(size * GROUP);
-    for (let r = 0; r < Math.min(GROUP, count - first); r += 1) {
-      for (let i = 0; i < size; i += 1) weights[i * GROUP + r] = weightOf(first + r, i);
-    }
+    const weights = new Float64Array(size * GROUP).map((_, place) => {
+      const row = first + (place % GROUP);
+      return row < count ? weightOf(row, Math.floor(place / GROUP)) : 0;
+    });
     const floor = shareMin * highestOf(weights);
     const within = (weight: number): boolean => Math.abs(weight) > floor;
     groups.push({ weights, from: Math.floor(Math.max(weights.findIndex(within), 0) / GROUP), to: Math.floor(weights.findLastIndex(within) / GROUP) + 1 });

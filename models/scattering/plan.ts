@@ -62,7 +62,8 @@ export function planScattering(parameters: ScatteringParameters): ScatteringPlan
   const work: HalfSpectrum = { real: new Float64Array(paddedLength), imaginary: new Float64Array(paddedLength) };
   // One modulus and one spectrum for each order, because a parent's must outlive its children's.
   const moduli = [0, 1].map(() => new Float64Array(paddedLength));
-  const spectra = [0, 1, 2].map((): HalfSpectrum => ({ real: new Float64Array(paddedLength / 2 + 1), imaginary: new Float64Array(paddedLength / 2 + 1) }));
+  const bins = paddedLength / 2 + 1;
+  const spectra = [0, 1, 2].map((): HalfSpectrum => ({ real: new Float64Array(bins), imaginary: new Float64Array(bins) }));
   const windowFft = planRealFft(paddedLength);
 
   const runSteps = (steps: readonly Step[], depth: number, output: Float64Array): void => {
@@ -87,7 +88,7 @@ export function planScattering(parameters: ScatteringParameters): ScatteringPlan
       refuseNonFinite(window);
       const level = window[0]!;
       for (let i = 0; i < paddedLength; i += 1) signal[i] = window[source[i]!]! - level;
-      windowFft.transform(signal, spectra[0]!, paddedLength / 2 + 1);
+      windowFft.transform(signal, spectra[0]!, bins);
       emit(order0, signal, spectra[0]!, output, 0);
       const levelOut = averaging === 'global' ? level * paddedLength : level;
       for (let t = 0; t < order0.length; t += 1) output[t] = output[t]! + levelOut;

@@ -52,17 +52,14 @@ function favourite(result: SearchResult, mask: ActionMask, temperature: number, 
 
 function mostVisited(result: SearchResult, mask: ActionMask): number {
   let best = -1;
-  for (let i = 0; i < ACTIONS.length; i += 1) {
-    if (mask[i] === true && (best === -1 || precedes(result, i, best))) best = i;
-  }
+  mask.forEach((legal, i) => {
+    if (legal && (best === -1 || precedes(result, i, best))) best = i;
+  });
   return best;
 }
 
-function precedes(result: SearchResult, left: number, right: number): boolean {
-  const { visits, q, priors } = result;
-  if (visits[left] !== visits[right]) return visits[left]! > visits[right]!;
-  if (q[left] !== q[right]) return q[left]! > q[right]!;
-  return priors[left]! > priors[right]!;
+function precedes({ visits, q, priors }: SearchResult, left: number, right: number): boolean {
+  return (visits[left]! - visits[right]! || q[left]! - q[right]! || priors[left]! - priors[right]!) > 0;
 }
 
 /** visits^(1/temperature), normalised; relative to the most visited, so that a low temperature does not overflow. */

@@ -2,9 +2,8 @@
  * Where to look next by Gumbel MuZero: the root halves its candidates step by step, every other node follows the
  * improved policy that its completed values give. Lowest index on ties.
  */
-import { NO_NODE } from './nodes.ts';
+import { firstHighest, softmaxInto } from './nodes.ts';
 import type { NodeTable } from './nodes.ts';
-import { softmaxInto } from './nodes.ts';
 import type { GumbelSelection } from './options.ts';
 
 const VALUE_RANGE_MIN = 1e-8;
@@ -17,23 +16,19 @@ const PRIOR_MIN = 2.2250738585072014e-308;
  * tried alike, and after each of which half of them are left.
  */
 export function consideredVisits(considered: number, simulations: number): Int32Array {
-  const sequence = new Int32Array(simulations);
-  if (considered <= 1) return sequence.map((_, simulation) => simulation);
+  if (considered <= 1) return Int32Array.from({ length: simulations }, (_, simulation) => simulation);
   const rounds = 32 - Math.clz32(considered - 1);
+  const sequence: number[] = [];
   let left = considered;
-  let filled = 0;
-  for (let visits = 0; filled < simulations;) {
+  for (let visits = 0; sequence.length < simulations;) {
     const times = Math.max(1, Math.floor(simulations / (rounds * left)));
     for (let time = 0; time < times; time += 1) {
-      for (let candidate = 0; candidate < left && filled < simulations; candidate += 1) {
-        sequence[filled] = visits;
-        filled += 1;
-      }
+      sequence.push(...new Array<number>(left).fill(visits));
       visits += 1;
     }
     left = Math.max(2, Math.floor(left / 2));
   }
-  return sequence;
+  return Int32Array.from(sequence.slice(0, simulations));
 }
 
 export class GumbelRule {
@@ -63,22 +58,13 @@ export class GumbelRule {
     if (node === 0) return this.#bestAtRoot(this.#considered[tried]!);
     this.#improve(node);
     const row = node * this.#table.width;
-    let best = NO_NODE;
-    let bestScore = -Infinity;
-    for (let edge = 0; edge < this.#actions; edge += 1) {
-      const score = this.#improved[edge]! - this.#table.edgeVisits[row + edge]! / (1 + tried);
-      if (score > bestScore) {
-        best = edge;
-        bestScore = score;
-      }
-    }
-    return best;
+    return firstHighest(this.#actions, (edge) => this.#improved[edge]! - this.#table.edgeVisits[row + edge]! / (1 + tried));
   }
 
   /** What the search ends in: its own action, among the most tried ones, and the policy that it would teach. */
   conclude(): { readonly action: number; readonly improvedPolicy: readonly number[] } {
     this.#complete(0);
-    const most = this.#table.edgeVisits.subarray(0, this.#actions).reduce((so, visits) => Math.max(so, visits), 0);
+    const most = Math.max(...this.#table.edgeVisits.subarray(0, this.#actions));
     const action = this.#bestAtRoot(most);
     this.#improve(0);
     return { action, improvedPolicy: [...this.#improved] };
@@ -88,19 +74,9 @@ export class GumbelRule {
   #bestAtRoot(visits: number): number {
     const { logit, edgeVisits } = this.#table;
     const { noise } = this.#selection;
-    let highest = -Infinity;
-    for (let edge = 0; edge < this.#actions; edge += 1) highest = Math.max(highest, logit[edge]!);
-    let best = NO_NODE;
-    let bestScore = -Infinity;
-    for (let edge = 0; edge < this.#actions; edge += 1) {
-      if (this.#mask[edge] !== true || edgeVisits[edge] !== visits) continue;
-      const score = Math.max(SCORE_MIN, (noise === null ? 0 : noise[edge]!) + (logit[edge]! - highest) + this.#completed[edge]!);
-      if (score > bestScore) {
-        best = edge;
-        bestScore = score;
-      }
-    }
-    return best;
+    const highest = Math.max(...logit.subarray(0, this.#actions));
+    return firstHighest(this.#actions, (edge) => (this.#mask[edge] !== true || edgeVisits[edge] !== visits ? -Infinity
+      : Math.max(SCORE_MIN, (noise === null ? 0 : noise[edge]!) + (logit[edge]! - highest) + this.#completed[edge]!)));
   }
 
   /**
@@ -133,13 +109,13 @@ export class GumbelRule {
       high = Math.max(high, value);
     }
     const scale = ((this.#selection.maxVisitInit + most) * this.#selection.valueScale) / Math.max(high - low, VALUE_RANGE_MIN);
-    for (let edge = 0; edge < this.#actions; edge += 1) this.#completed[edge] = (this.#completed[edge]! - low) * scale;
+    this.#completed.forEach((value, edge) => void (this.#completed[edge] = (value - low) * scale));
   }
 
   /** softmax(logit + completed value); needs `#complete` of the same node. */
   #improve(node: number): void {
     const row = node * this.#table.width;
-    for (let edge = 0; edge < this.#actions; edge += 1) this.#improved[edge] = this.#table.logit[row + edge]! + this.#completed[edge]!;
+    this.#completed.forEach((value, edge) => void (this.#improved[edge] = this.#table.logit[row + edge]! + value));
     softmaxInto(this.#improved, this.#improved, 0, this.#actions);
   }
 }

@@ -57,7 +57,7 @@ export class NodeTable {
     this.discount[node] = isChance ? 1 : discount;
     const row = node * this.width;
     const { logits } = heads;
-    for (let i = 0; i < logits.length; i += 1) this.logit[row + i] = mask === null || mask[i] === true ? logits[i]! : -Infinity;
+    logits.forEach((logit, i) => void (this.logit[row + i] = mask === null || mask[i] === true ? logit : -Infinity));
     softmaxInto(this.logit, this.prior, row, logits.length);
     this.states.push(heads.state);
     if (parent !== NO_NODE) {
@@ -69,10 +69,10 @@ export class NodeTable {
     return node;
   }
 
-  /** Running means from a new node up to the root, in which a node's own raw value counts as one visit. */
+  /** Running means from a new node up to the root, in which a node's own raw value counts as one visit; nothing is above the root. */
   backUp(leaf: number): void {
     let gain = this.rawValue[leaf]!;
-    for (let node = leaf; node > 0;) {
+    for (let node = leaf; node !== 0;) {
       const parent = this.parent[node]!;
       const edge = parent * this.width + this.parentEdge[node]!;
       gain = this.reward[node]! + this.discount[node]! * gain;
@@ -82,6 +82,15 @@ export class NodeTable {
       this.edgeVisits[edge] = this.edgeVisits[edge]! + 1;
       node = parent;
     }
+  }
+
+  /**
+   * What lies behind an edge, or NO_NODE.
+   * @throws SearchError for an edge that the node does not have, where a walk down the tree would never end.
+   */
+  childOf(node: number, edge: number): number {
+    if (!(edge >= 0 && edge < this.width)) throw new SearchError(`edge ${edge} of node ${node}: there is none`);
+    return this.child[node * this.width + edge]!;
   }
 
   /** Value of an edge, seen from its node; 0 while nothing lies behind it. */
@@ -109,10 +118,23 @@ export function checkHeads(heads: Heads, edges: number, expansion: number): void
   }
 }
 
+/** The edge that scores highest, the first of them on ties; NO_NODE where no score is a number above -∞. */
+export function firstHighest(edges: number, scoreOf: (edge: number) => number): number {
+  let best = NO_NODE;
+  let bestScore = -Infinity;
+  for (let edge = 0; edge < edges; edge += 1) {
+    const score = scoreOf(edge);
+    if (score > bestScore) {
+      best = edge;
+      bestScore = score;
+    }
+  }
+  return best;
+}
+
 /** Softmax of `length` numbers from `offset` on, into the same places of another array; -∞ becomes 0. */
 export function softmaxInto(logits: Float64Array, target: Float64Array, offset: number, length: number): void {
-  let highest = -Infinity;
-  for (let i = offset; i < offset + length; i += 1) if (logits[i]! > highest) highest = logits[i]!;
+  const highest = Math.max(...logits.subarray(offset, offset + length));
   let sum = 0;
   for (let i = offset; i < offset + length; i += 1) {
     const weight = Math.exp(logits[i]! - highest);

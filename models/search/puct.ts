@@ -1,5 +1,5 @@
 /** Where to look next by pUCT: prior and value weighed against each other, lowest index on ties. */
-import { NO_NODE } from './nodes.ts';
+import { firstHighest } from './nodes.ts';
 import type { NodeTable } from './nodes.ts';
 import type { PuctSelection } from './options.ts';
 
@@ -27,38 +27,22 @@ export function chooseByPuct(table: NodeTable, node: number, actions: number, ma
   for (let edge = 0; edge < actions; edge += 1) {
     if (table.edgeVisits[row + edge] === 0) continue;
     const q = table.q(node, edge);
-    if (q < low) low = q;
-    if (q > high) high = q;
+    low = Math.min(low, q);
+    high = Math.max(high, q);
   }
   const range = Math.max(high - low, VALUE_RANGE_MIN);
   const visits = table.visits[node]!;
   const exploration = Math.sqrt(visits) * (pbCInit + Math.log((visits + pbCBase + 1) / pbCBase));
-  let best = NO_NODE;
-  let bestScore = -Infinity;
-  for (let edge = 0; edge < actions; edge += 1) {
-    if (node === 0 && mask[edge] !== true) continue;
+  return firstHighest(actions, (edge) => {
+    if (node === 0 && mask[edge] !== true) return -Infinity;
     const tried = table.edgeVisits[row + edge]!;
     const scaled = tried === 0 ? 0 : (table.q(node, edge) - low) / range;
-    const score = scaled + (exploration * table.prior[row + edge]!) / (tried + 1);
-    if (score > bestScore) {
-      best = edge;
-      bestScore = score;
-    }
-  }
-  return best;
+    return scaled + (exploration * table.prior[row + edge]!) / (tried + 1);
+  });
 }
 
 /** Codes in proportion to their probability, without a draw: the one that lags its share the most. */
 export function chooseCode(table: NodeTable, node: number, codes: number): number {
   const row = node * table.width;
-  let best = NO_NODE;
-  let bestScore = -Infinity;
-  for (let code = 0; code < codes; code += 1) {
-    const score = table.prior[row + code]! / (table.edgeVisits[row + code]! + 1);
-    if (score > bestScore) {
-      best = code;
-      bestScore = score;
-    }
-  }
-  return best;
+  return firstHighest(codes, (code) => table.prior[row + code]! / (table.edgeVisits[row + code]! + 1));
 }

@@ -35,7 +35,7 @@ export type SearchStep =
 export interface TreeSearch {
   /** The next expansion wanted, or the result. Calling it again without `supply` gives the same step. */
   next(): SearchStep;
-  /** @throws SearchError for heads that are not finite or of the wrong length, and when nothing was asked. */
+  /** @throws SearchError for heads that are not finite or of the wrong length, when nothing was asked, and where no edge has a score that is a number. */
   supply(heads: Heads): void;
   /** The edges from the root to the latest expansion. */
   latestPath(): readonly number[];
@@ -83,7 +83,7 @@ class Tree implements TreeSearch {
   supply(heads: Heads): void {
     if (this.#step.kind === 'result') throw new SearchError('heads supplied to a search that is over');
     const node = this.#append(heads);
-    if (node > 0) this.#table.backUp(node);
+    this.#table.backUp(node);
     this.#step = this.#table.count <= this.#options.simulations ? this.#descend() : { kind: 'result', result: this.#result() };
   }
 
@@ -107,7 +107,7 @@ class Tree implements TreeSearch {
     for (let node = 0; ;) {
       const isChance = table.isChance[node] === 1;
       const edge = isChance ? chooseCode(table, node, this.#options.chanceCodes) : this.#chooseAction(node);
-      const child = table.child[node * table.width + edge]!;
+      const child = table.childOf(node, edge);
       if (child === NO_NODE) {
         this.#leafParent = node;
         this.#leafEdge = edge;

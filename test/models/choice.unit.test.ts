@@ -73,6 +73,7 @@ describe('the choice', () => {
     expect(() => checkActing({ minConfidence: 0, temperature: Infinity }, 'puct')).toThrow(/temperature = Infinity/);
     expect(() => checkActing({ minConfidence: 0, temperature: 1 }, 'gumbel')).toThrow(/temperature = 1: must be 0 with Gumbel/);
     for (const minConfidence of [0, 1]) checkActing({ minConfidence, temperature: 2 }, 'puct');
+    for (const algorithm of ['puct', 'gumbel'] as const) checkActing({ minConfidence: 0, temperature: 0 }, algorithm);
   });
 
   test('sharpens without overflowing', () => {
@@ -97,8 +98,24 @@ describe('the record', () => {
     const bytes = Buffer.from(packed, 'base64');
     expect(() => unpackHeads(bytes.subarray(0, 20).toString('base64'))).toThrow(/expansion 0 is cut off/);
     expect(() => unpackHeads(bytes.subarray(0, 4).toString('base64'))).toThrow(/expansion 0/);
+    expect(() => unpackHeads(bytes.subarray(0, 8).toString('base64'))).toThrow(/expansion 0 is cut off or names NaN logits/);
     expect(() => unpackHeads(bytes.subarray(0, 7).toString('base64'))).toThrow(/7 bytes/);
     expect(() => unpackHeads('***')).toThrow(SearchError);
+  });
+});
+
+describe('the number of logits in a record', () => {
+  const withLogits = (count: number): string => packHeads([{ state: new Float32Array(0), value: 0, reward: 0, logits: new Float32Array(count) }]);
+  const named = (count: number): string => Buffer.from(Float32Array.of(0, 0, count, 0, 0, 0, 0).buffer).toString('base64');
+
+  test('is from 1 to 1024', () => {
+    expect([1, 1_024].map((count) => unpackHeads(withLogits(count))[0]!.logits.length)).toEqual([1, 1_024]);
+    for (const count of [0, 1_025]) expect(() => unpackHeads(withLogits(count))).toThrow(new SearchError(`headsBase64: expansion 0 is cut off or names ${count} logits`));
+  });
+
+  test('is whole, and no more than follow', () => {
+    for (const count of [-1, 1.5, 5, Infinity]) expect(() => unpackHeads(named(count))).toThrow(new SearchError(`headsBase64: expansion 0 is cut off or names ${count} logits`));
+    expect(unpackHeads(named(4))[0]!.logits).toHaveLength(4);
   });
 });
 
@@ -123,7 +140,7 @@ describe('a recorded search', () => {
   test('is drawn from as it was', () => {
     const warm = { ...settings, temperature: 1 };
     const again = (value: number): string => searchAgain({ settings: warm, noise: null, headsBase64: packHeads([{ ...heads(0), logits: new Float32Array(4) }, heads(-1), heads(-1)]) }, all, { seed: 1, counter: 2, value }).choice.action;
-    expect([again(0), again(2 ** 32 - 1)]).toEqual(['HOLD', 'BUY']);
+    expect([0, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1].map(again)).toEqual(['HOLD', 'HOLD', 'BUY', 'BUY']);
   });
 
   test('with too few heads or too many is none', () => {

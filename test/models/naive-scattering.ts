@@ -69,12 +69,17 @@ function wavelets(size: number, J: number, Q: number): readonly Wavelet[] {
   });
 }
 
-function paddedLength(length: number, T: number): number {
+/** Samples until the low-pass's tail weighs at most a thousandth of the whole, or half the length. */
+export function supportNaively(length: number, T: number): number {
   const tail = moduli(inverse(real(gaussian(length, 0, 0.1 / T))));
   const norm = tail.reduce((sum, value) => sum + value, 0);
   const half = Math.floor(length / 2);
   const first = range(half).find((i) => tail.slice(i, half).reduce((sum, value) => sum + value, 0) / norm <= 1e-3);
-  const support = first === undefined ? half : first + 1;
+  return first === undefined ? half : first + 1;
+}
+
+function paddedLength(length: number, T: number): number {
+  const support = supportNaively(length, T);
   return 2 ** Math.min(Math.ceil(Math.log2(length + 6 * support)), Math.floor(Math.log2(3 * length - 2)));
 }
 

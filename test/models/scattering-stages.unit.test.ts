@@ -5,6 +5,7 @@ import { planPadding, resolveParameters } from '../../models/scattering/paramete
 import { planScattering } from '../../models/scattering/plan.ts';
 import { goldenPresent, readFixture, readGolden } from './golden.ts';
 import type { Windows } from './kymatio.ts';
+import { supportNaively } from './naive-scattering.ts';
 
 /** A filter at each level of decimation that the transform uses, real values in Fourier. */
 type Levels = readonly (readonly number[])[];
@@ -106,6 +107,12 @@ describe('the stages of scattering', () => {
     // Counted once by the definition, in another language: tail by tail, without the shortcuts of this one.
     const counted = [[256, 64, 128], [1024, 64, 317], [255, 4, 22], [64, 8, 32], [300, 64, 150]] as const;
     for (const [length, scale, support] of counted) expect(lowPassSupport(length, lowPassSigma(scale))).toBe(support);
+  });
+
+  test('count the tail of the low-pass as its definition does, at every length', () => {
+    for (let length = 4; length < 48; length += 1) {
+      for (const scale of [1, 2.5, 3, 4, 8].filter((samples) => samples <= length)) expect([length, scale, lowPassSupport(length, lowPassSigma(scale))]).toEqual([length, scale, supportNaively(length, scale)]);
+    }
   });
 
   test('pad the shortest window by one reflection on each side', () => {

@@ -77,6 +77,20 @@ describe('the planned transforms', () => {
     expect([whole.imaginary[0], whole.imaginary[8]]).toEqual([0, 0]);
   });
 
+  test('use the first entries of longer arrays and touch none behind them', () => {
+    for (const size of [1, 2, 4, 8, 16, 32]) {
+      const fft = planFft(size);
+      const arrays = [0, 1, 2].map((part) => Float64Array.from({ length: size + 9 }, (_, i) => (i < size ? Math.sin(i * i + part) : 7)));
+      const [real, imaginary, modulus] = arrays as [Float64Array, Float64Array, Float64Array];
+      const [exactReal, exactImaginary] = [real.slice(0, size), imaginary.slice(0, size)];
+      fft.transform(exactReal, exactImaginary);
+      fft.transform(real, imaginary);
+      expect([...real, ...imaginary]).toEqual([...exactReal, ...new Array<number>(9).fill(7), ...exactImaginary, ...new Array<number>(9).fill(7)]);
+      fft.transformModulus(real, imaginary, modulus);
+      for (const array of arrays) expect([...array.subarray(size)]).toEqual(new Array<number>(9).fill(7));
+    }
+  });
+
   test('stand their samples in bit-reversed order', () => {
     expect([...planFft(8).order]).toEqual([0, 4, 2, 6, 1, 5, 3, 7]);
     expect([planFft(1).size, [...planFft(1).order], [...planFft(2).order]]).toEqual([1, [0], [0, 1]]);
@@ -214,6 +228,10 @@ describe('scattering', () => {
     plan.transform(Float64Array.from({ length: plan.length }, (_, i) => Math.sin(i * i)), output);
     expect(output.every((value) => Number.isFinite(value))).toBe(true);
     expect(output.some((value) => value !== 0)).toBe(true);
+  });
+
+  test('refuses by an error of its own name, with a code', () => {
+    expect(new ScatteringError('fftSize', 'why')).toMatchObject({ name: 'ScatteringError', code: 'fftSize', message: 'why' });
   });
 
   test('refuses a window or an output of another length, and a sample that is no number, by name', () => {

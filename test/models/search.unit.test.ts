@@ -117,6 +117,7 @@ describe('the search', () => {
   test('gives the same step until it is answered', () => {
     const search = createSearch(options, all);
     expect(search.next()).toBe(search.next());
+    expect(search.latestPath()).toEqual([]);
     search.supply(sound);
     expect(search.next()).toEqual({ kind: 'edge', from: 'decision', state: sound.state, edge: 0 });
     expect(search.next()).toBe(search.next());
@@ -193,6 +194,10 @@ describe('the search', () => {
       { discount: 1 }, { simulations: 10_000 }, { selection: { ...PUCT, pbCInit: 0, rootNoise: { fraction: 0, noise: [0, 0, 0, 1] } } },
       { selection: { ...PUCT, rootNoise: { fraction: 1, noise: [0, 0, 0, 1] } } }, { selection: { ...GUMBEL, maxVisitInit: 0, valueScale: 0, noise: [-1, 0, 0, 1] } },
     ] as const) expect(createSearch({ ...options, ...change }, all).next()).toEqual({ kind: 'root' });
+  });
+
+  test('refuses by an error of its own name', () => {
+    expect(new SearchError('why')).toMatchObject({ name: 'SearchError', message: 'why' });
   });
 
   test('refuses a mask that forbids everything or speaks of other actions', () => {
