@@ -7,17 +7,19 @@ import { calendarFor, isMarketOpen, openMinutesBetween } from '../../domain/cale
 import { canonicalJson } from '../../domain/canonical.ts';
 import type { Emission } from '../../domain/desk/inputs.ts';
 import type { DeskState } from '../../domain/desk/state.ts';
+import { ourOpenTrades } from '../../domain/desk/state.ts';
 import type { OrderRequest } from '../../domain/broker.ts';
 import type { DataOf, EventType } from '../../domain/events.ts';
 import { slotIdOf } from '../../domain/ids.ts';
 import { netUnits } from '../../domain/ledger.ts';
 import type { EventDraft } from '../../domain/log.ts';
 import { format, money, price, priceToPips, subtract, units } from '../../domain/money.ts';
+import { isBeyondStops } from '../../domain/stops.ts';
 import { HOUR_MS, MINUTE_MS, instantOf, parseInstant } from '../../domain/time.ts';
 import { workingOrders } from '../../domain/trading.ts';
 import { EXIT } from '../../src/daemon/runtime.ts';
 import type { Arrival, FillSeen } from './oracle.ts';
-import { openingOf, textIn } from './oracle.ts';
+import { magnitude, openingOf, partsOf, textIn } from './oracle.ts';
 import type { SimProcess } from './process.ts';
 import type { World } from './world.ts';
 
@@ -67,7 +69,6 @@ function stateText({ live: _live, settings: _settings, ...durable }: DeskState):
 
 const dataOf = <Type extends EventType>(draft: EventDraft, type: Type): DataOf<Type> | null => (draft.type === type ? (draft.data as unknown as DataOf<Type>) : null);
 const limitOf = (world: World): bigint => world.settings.safety.positionUnitsMax;
-const magnitude = (value: bigint): bigint => (value < 0n ? -value : value);
 
 // --- exposure ---
 
@@ -210,6 +211,12 @@ const foreignStaysUntouched: Invariant<'arrival'>['holds'] = ({ oracle }, { requ
   return trade !== undefined && oracle.isForeign(trade) ? `${request.method} ${request.path} touches a trade of somebody else's` : null;
 };
 
+/** Whatever called for a halt is not forgotten before the halt is durable, across crashes. */
+const owedHaltsStopOpening: Invariant<'departure'>['holds'] = ({ oracle }, { request }) => {
+  const [owed] = oracle.haltsOwed;
+  return openingOf(request) === null || owed === undefined ? null : `an opening order leaves though ${owed[1]} and no halt followed (${owed[0]})`;
+};
+
 // --- ledger ---
 
 const ledgerIsContiguous: Invariant<'durable'>['holds'] = (world, { draft }) => {
@@ -234,8 +241,6 @@ const balanceIsTheirs: Invariant<'step'>['holds'] = ({ oracle }, { state: { ledg
   const theirs = oracle.balanceAt[ledger.lastTransactionId];
   return ledger.balance === theirs ? null : `after transaction ${ledger.lastTransactionId} our balance is ${ledger.balance}, the broker's ${theirs}`;
 };
-
-const partsOf = (body: { readonly [key: string]: unknown }) => [...(Array.isArray(body['tradesClosed']) ? (body['tradesClosed'] as unknown[]) : []), body['tradeReduced'], body['tradeOpened']].filter(isBody);
 
 /** A dollar account on EUR/USD: what a close realises is the price's way times the units, to the broker's last decimal. */
 const profitIsExact: Invariant<'fill'>['holds'] = ({ oracle }, { fill: { transaction } }) => {
@@ -278,10 +283,12 @@ const failedStoreExits: Invariant<'exit'>['holds'] = (_world, { exitCode, reason
 
 // --- liveness ---
 
+/** A trade that has lost its stop for good differs from what was agreed until a market opens in which it can be closed. */
 const comesRight: Invariant<'calm'>['holds'] = (world) => {
   const state = world.running?.state ?? null;
   if (state === null) return 'no daemon runs';
-  if (state.live.notReady !== null) return `not ready: ${state.live.notReady}`;
+  const waitsForTheMarket = !isMarketOpen(world.settings.calendar, world.brokerNow) && [...state.books.values()].some((book) => ourOpenTrades(state, book).some(({ tradeId }) => isBeyondStops(state.ledger, book.stops, tradeId)));
+  if (state.live.notReady !== null && state.safety.mode !== 'HALTED' && !waitsForTheMarket) return `neither halted nor ready: ${state.live.notReady}`;
   const held = netUnits(state.ledger, state.books.keys().next().value!);
   const theirs = world.oracle.netAt.at(-1);
   if (held !== theirs) return `we hold ${held}, the broker ${theirs}`;
@@ -306,6 +313,7 @@ const INVARIANTS: { readonly [M in Moment]: readonly Invariant<M>[] } = {
     { code: 'S10', holds: lossesStopOpening },
     { code: 'S11', holds: withinNotional },
     { code: 'S15', holds: fencedOff },
+    { code: 'F39', holds: owedHaltsStopOpening },
     { code: 'L11', holds: failedStoreSendsNothing },
   ],
   arrival: [

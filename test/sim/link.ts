@@ -96,7 +96,7 @@ export class SimBroker implements Broker {
     this.#process.dated(this.#world.brokerNow, sentAt);
     if (answer.status !== 200) throw new BrokerReadError(failureOf(answer.status!), `GET ${path}: status ${answer.status}`);
     try {
-      return decode(answer.text);
+      return this.#world.decoded(path, answer.text, decode);
     } catch (error) {
       if (error instanceof WireError) throw new BrokerReadError('malformed', `GET ${path}: ${error.message}`);
       throw error;
@@ -170,9 +170,14 @@ export class SimBroker implements Broker {
         return answer(back, whole(turnedAway, PROXY_PAGE));
       }
       const execute = (reply: (reply: Reply) => void): void => void world.gateway.write(request).then(reply);
+      const late = (): void => world.scheduleLate(this.#draws.whole(SECOND_MS, LATE_MS_MAX), () => execute(() => {}));
       if (fault === 'lateExecution') {
-        world.scheduleLate(this.#draws.whole(SECOND_MS, LATE_MS_MAX), () => execute(() => {}));
+        late();
         return this.#draws.chance(0.5) ? answer(back, whole(504, PROXY_PAGE)) : broken();
+      }
+      if (fault === 'notFoundYet') {
+        late();
+        return answer(back, whole(404, NOT_FOUND));
       }
       if (fault === 'lateFill') world.delayNextOrder(this.#draws.whole(SECOND_MS, LATE_MS_MAX));
       execute(({ status, body }) => {

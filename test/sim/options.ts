@@ -4,7 +4,7 @@ import type { Instant } from '../../domain/time.ts';
 import { Draws } from './draws.ts';
 
 /** Faults that strike an order on its way, with this share of the orders when they are on at all. */
-export const ORDER_FAULTS = ['lostRequest', 'unsent', 'lostResponse', 'lateExecution', 'statusUnexecuted', 'statusExecuted', 'limited', 'maintenance', 'notFoundExecuted', 'garbage', 'slow', 'lateFill'] as const;
+export const ORDER_FAULTS = ['lostRequest', 'unsent', 'lostResponse', 'lateExecution', 'statusUnexecuted', 'statusExecuted', 'limited', 'maintenance', 'notFoundExecuted', 'notFoundYet', 'garbage', 'slow', 'lateFill'] as const;
 /** Faults that strike a read. */
 export const READ_FAULTS = ['readLost', 'readStatus', 'readLimited', 'readMaintenance', 'readGarbage', 'readSlow', 'holedPage'] as const;
 /** Faults that last for a while. */
@@ -52,11 +52,20 @@ const STARTS = [
   '2026-01-06T08:00:00Z', '2026-01-07T13:30:00Z', '2026-01-08T15:00:00Z', '2026-01-06T21:00:00Z', '2026-01-09T19:30:00Z', '2026-01-09T20:30:00Z', '2026-01-11T22:10:00Z', '2026-03-08T21:10:00Z', '2026-03-04T10:00:00Z',
 ].map((text) => parseInstant(text));
 
-/** Half of the faults are off in each seed: a mix of everything hides what a few alone would show. */
+/** Rare enough by themselves, or no rate at all. */
+const UNSCALED: readonly FaultName[] = ['clockDrift', 'kill', ...STORE_FAULTS];
+
+/**
+ * Half of the faults are off in each seed: a mix of everything hides what a few alone would show. Each is drawn by itself, so that a new one moves few others; how often they strike is drawn
+ * for all of them together, because a world in which nothing works for long trades little.
+ */
 function drawFaults(seed: bigint): ReadonlyMap<FaultName, number> {
-  const draws = new Draws(seed, 'faults');
-  const ranked = FAULTS.map((name) => ({ name, rank: draws.share() })).sort((left, right) => left.rank - right.rank);
-  return new Map(ranked.slice(0, Math.floor(FAULTS.length / 2)).map(({ name }) => [name, rateOf(name, draws)]));
+  const intensity = new Draws(seed, 'intensity').spread(60, 1_000) / 1_000;
+  const ranked = FAULTS.map((name) => {
+    const draws = new Draws(seed, `fault ${name}`);
+    return { name, rank: draws.share(), rate: rateOf(name, draws) * (UNSCALED.includes(name) ? 1 : intensity) };
+  }).sort((left, right) => left.rank - right.rank);
+  return new Map(ranked.slice(0, Math.floor(FAULTS.length / 2)).map(({ name, rate }) => [name, rate]));
 }
 
 const oneOf = (names: readonly FaultName[], name: FaultName): boolean => names.includes(name);

@@ -39,6 +39,11 @@ export interface FillSeen {
 /** A text in a body; null where it has none of that name. */
 export const textIn = (value: unknown, key: string): string | null => (isBody(value) && typeof value[key] === 'string' ? value[key] : null);
 
+export const magnitude = (value: bigint): bigint => (value < 0n ? -value : value);
+
+/** The trades that a fill closed, reduced and opened. */
+export const partsOf = (body: { readonly [key: string]: unknown }) => [...(Array.isArray(body['tradesClosed']) ? (body['tradesClosed'] as unknown[]) : []), body['tradeReduced'], body['tradeOpened']].filter(isBody);
+
 /** The client order id of an opening order, and the decision that it names. */
 export function openingOf(request: OrderRequest): { readonly clientOrderId: string; readonly decisionId: string; readonly order: { readonly [key: string]: unknown } } | null {
   if (request.method !== 'POST' || !request.path.endsWith('/orders')) return null;
@@ -78,6 +83,13 @@ export class Oracle {
   readonly intents = new Map<string, Intent>();
   readonly openIntentsAt: number[] = [];
   opensSinceOperator = 0;
+  /** Halts that what is durable calls for and that are not durable yet, by the fault's number in the catalogue. */
+  readonly haltsOwed = new Map<string, string>();
+  /** The account's past before the first comparison is history and calls for nothing. */
+  #pastImported = false;
+  readonly #ordered = new Map<string, bigint>();
+  /** Trades that we meant to close ourselves: a close carries no id of ours, so that nobody can tell whose it was. */
+  readonly #closesMeant = new Set<string>();
   recordedIds = 0;
   /** Lost since the trading day began, by the transactions that are durable; negative when gained. */
   dayLoss = 0n;
@@ -184,9 +196,22 @@ export class Oracle {
         this.intents.set(`${path} ${hash}`, { at, leg: 'stop', clientOrderId });
         break;
       }
+      case 'OrderFilled':
+      case 'OrderPartiallyFilled':
+        this.#filled(data as DataOf<'OrderFilled'>);
+        break;
+      case 'ReconciliationCompleted':
+        this.#pastImported ||= (data as DataOf<'ReconciliationCompleted'>).outcome !== 'failed';
+        break;
       default:
         this.#moved(type, data);
     }
+  }
+
+  #filled({ clientOrderId, units: filled }: DataOf<'OrderFilled'>): void {
+    const left = (this.#ordered.get(clientOrderId) ?? 0n) - magnitude(units(filled));
+    this.#ordered.set(clientOrderId, left);
+    if (left < 0n) this.haltsOwed.set('F35', `order ${clientOrderId} was filled with more than it asked for`);
   }
 
   #moved(type: string, data: unknown): void {
@@ -210,6 +235,7 @@ export class Oracle {
       case 'TradingHalted':
         this.mode = 'HALTED';
         this.haltCauses.add((data as DataOf<'TradingHalted'>).cause);
+        this.haltsOwed.clear();
         break;
       default:
     }
@@ -219,13 +245,24 @@ export class Oracle {
     const day = tradingDay(textIn(body, 'time')!);
     if (day > this.#day) [this.#day, this.dayLoss] = [day, 0n];
     if (day === this.#day) this.dayLoss -= money(textIn(body, 'pl') ?? '0') + money(textIn(body, 'financing') ?? '0');
+    this.#owe(transactionId, body);
     const tag = textIn(body['clientExtensions'], 'tag');
     const epoch = tag === null ? null : epochOfTag(tag);
     if (epoch !== null && this.foreignOrders.has(transactionId)) this.epochSeen = Math.max(this.epochSeen, epoch);
   }
 
+  /** What others did to a trade of ours calls for a halt. */
+  #owe(transactionId: string, body: { readonly [key: string]: unknown }): void {
+    if (!this.#pastImported || body['type'] !== 'ORDER_FILL' || !this.foreignOrders.has(textIn(body, 'orderID') ?? '')) return;
+    const touched = partsOf(body).flatMap((part) => textIn(part, 'tradeID') ?? []).filter((tradeId) => tradeId !== textIn(body['tradeOpened'], 'tradeID'));
+    if (textIn(body, 'reason') === 'MARKET_ORDER_MARGIN_CLOSEOUT') this.haltsOwed.set('F39', `transaction ${transactionId} is a margin closeout`);
+    else if (touched.some((tradeId) => !this.isForeign(tradeId) && !this.#closesMeant.has(tradeId))) this.haltsOwed.set('F37', `transaction ${transactionId} closed a trade of ours by another hand`);
+  }
+
   #intended(data: DataOf<'OrderIntended'>, at: number): void {
     this.intents.set(`${data.path} ${data.requestHash}`, { at, leg: data.leg, clientOrderId: data.clientOrderId });
+    this.#ordered.set(data.clientOrderId, magnitude(units(data.units)));
+    if (data.tradeId !== null) this.#closesMeant.add(data.tradeId);
     if (data.leg !== 'open') return;
     this.openIntentsAt.push(at);
     this.opensSinceOperator += 1;
