@@ -6,6 +6,7 @@ import type { ClientOrderId } from '../ids.ts';
 import { epochOfTag } from '../ids.ts';
 import type { TransactionBody } from '../ledger.ts';
 import { isFillByHand, isKnownTransactionType, isUnknownFillReason, netUnits, newTransactions, readBody, recentBody } from '../ledger.ts';
+import type { Units } from '../money.ts';
 import { absolute, add, format, units } from '../money.ts';
 import { decideByPosition } from '../safety.ts';
 import { observeStop } from '../stops.ts';
@@ -39,7 +40,7 @@ export function takePage(draft: Draft, page: TransactionsPage): void {
   const firstFresh = fresh[0]?.id ?? Number.POSITIVE_INFINITY;
   for (const transaction of page.transactions) {
     if (transaction.id >= firstFresh || transaction.id > draft.state.ledger.lastTransactionId) break;
-    if (!isMutated(draft, transaction)) observe(draft, transaction, readBody(String(transaction.id), transaction.body), false);
+    if (!isMutated(draft, transaction)) observe(draft, transaction, readBody(String(transaction.id), transaction.body), isToBeJudgedAgain(draft, transaction.id));
   }
   for (const transaction of fresh) record(draft, transaction);
   // Told once for a gap, however often the page is read again.
@@ -128,6 +129,8 @@ function record(draft: Draft, transaction: BrokerTransaction): void {
   observe(draft, transaction, body, true);
 }
 
+const isToBeJudgedAgain = ({ state: { live } }: Draft, transactionId: number): boolean => live.judgeAgainFrom !== null && transactionId >= live.judgeAgainFrom;
+
 const transactionFactId = (draft: Draft, transactionId: number): string => factId('BrokerTransactionRecorded', `${draft.state.settings.accountId}|${transactionId}`);
 
 function correlationOf(draft: Draft, body: TransactionBody): string {
@@ -140,8 +143,8 @@ function correlationOf(draft: Draft, body: TransactionBody): string {
   return `transaction ${body.id}`;
 }
 
-/** What a transaction means: for orders, for whose trade it is, for safety. `fresh` is false when it was told before. */
-function observe(draft: Draft, transaction: BrokerTransaction, body: TransactionBody, fresh: boolean): void {
+/** What a transaction means: for orders, for whose trade it is, for safety. `unjudged` is false when all that follows from it was told before. */
+function observe(draft: Draft, transaction: BrokerTransaction, body: TransactionBody, unjudged: boolean): void {
   for (const book of draft.state.books.values()) {
     const { instrument } = book.settings;
     const events = observeTransaction(book.trading, body, instrument.name, {
@@ -165,7 +168,8 @@ function observe(draft: Draft, transaction: BrokerTransaction, body: Transaction
       if ((event.type === 'OrderFilled' || event.type === 'OrderPartiallyFilled') && before !== undefined) judgeFill(draft, book, before, event.data.units);
     }
   }
-  if (!fresh) return;
+  if (!unjudged) return;
+  judgeOrdersFilled(draft, body);
   const epoch = body.clientExtensions?.tag === undefined ? null : epochOfTag(body.clientExtensions.tag);
   if (epoch !== null && epoch >= draft.state.run.epoch && !isOurOrder(draft, body)) yieldOrSurpass(draft, transaction, epoch);
   if (isFirstImport(draft)) return;
@@ -203,14 +207,23 @@ function yieldOrSurpass(draft: Draft, transaction: BrokerTransaction, epoch: num
 /** An account's past before Reckoner is history to fold, not news to act on. */
 const isFirstImport = (draft: Draft): boolean => !draft.state.run.pastImported;
 
+/** An order that is filled with more than it asked for has halted, unless a crash came between. */
+function judgeOrdersFilled(draft: Draft, body: TransactionBody): void {
+  if (body.type !== 'ORDER_FILL' || body.clientOrderID === undefined) return;
+  for (const book of draft.state.books.values()) {
+    const order = book.trading.orders.get(body.clientOrderID as ClientOrderId);
+    if (order !== undefined && absolute(order.filledUnits) > absolute(order.units)) haltOnOverFill(draft, order, order.filledUnits);
+  }
+}
+
+const haltOnOverFill = (draft: Draft, order: Order, all: Units): void => draft.halt('overFill', `order ${order.clientOrderId} of ${format(order.units)} units was filled with ${format(all)} in all`);
+
 /** A fill against its order: more units than ordered, in one fill or in several, halt at once. */
 function judgeFill(draft: Draft, book: Book, order: Order, filledUnits: string): void {
   const filled = units(filledUnits);
   const limits = draft.state.settings.safety;
   const all = add(order.filledUnits, filled);
-  if (absolute(all) > absolute(order.units)) {
-    draft.halt('overFill', `order ${order.clientOrderId} of ${format(order.units)} units was filled with ${format(filled)}${all === filled ? '' : `, ${format(all)} in all`}`);
-  }
+  if (absolute(all) > absolute(order.units)) haltOnOverFill(draft, order, all);
   // Only what is known as ours counts: a stranger's fill in the same page is found to be foreign later, and must not cost us our own trade.
   const { ourTradeIds } = bookOf(draft.state, book.settings.instrument.name).trading;
   const position = netUnits(draft.state.ledger, book.settings.instrument.name, (trade) => ourTradeIds.has(trade.tradeId));
@@ -239,7 +252,7 @@ function ledgerIsWhole(draft: Draft): void {
   const { fillRecorded, pageJumped, outcomeUnknown } = draft.state.live;
   abandonSilentOrders(draft);
   const stillUnknown = [...draft.state.books.values()].some((book) => workingOrders(book.trading).some(({ status }) => status === 'unknown'));
-  draft.live({ fillRecorded: false, pageJumped: false, behindSince: null, outcomeUnknown: stillUnknown });
+  draft.live({ fillRecorded: false, judgeAgainFrom: null, pageJumped: false, behindSince: null, outcomeUnknown: stillUnknown });
   findForeignTrades(draft);
   if (!draft.state.live.ledgerWhole) beginProtection(draft);
   keepStops(draft);
