@@ -10,10 +10,11 @@ import { benchRows as decisionRows } from './decision.ts';
 import { benchRows as importRows } from './import.ts';
 import { benchRows as logRows } from './log.ts';
 import { benchRows as pipelineRows } from './pipeline.ts';
+import { benchRows as simulationRows } from './simulation.ts';
 import { benchRows as startRows } from './start.ts';
 
 const RESULTS_FILE = join(import.meta.dirname, '..', '..', 'bench-results.json');
-const SUITES = { decision: decisionRows, log: logRows, import: importRows, pipeline: pipelineRows, start: startRows };
+const SUITES = { decision: decisionRows, log: logRows, import: importRows, pipeline: pipelineRows, simulation: simulationRows, start: startRows };
 
 function table(rows: readonly BenchRow[]): string {
   const cells = rows.map((row) => [row.ok ? 'ok' : 'MISSED', row.what, row.bar, Number.isFinite(row.ratio) ? row.ratio.toPrecision(3) : String(row.ratio), row.measured]);

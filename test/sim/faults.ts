@@ -7,6 +7,9 @@ import type { AppendFault } from './store.ts';
 
 const APPEND_FAULTS: readonly AppendFault[] = ['appendLost', 'appendUnacknowledged', 'noSpace', 'ioError'];
 
+const LONG_STEP = 4;
+const LONG_STEP_KILL_SHARE = 0.03;
+
 export class Faults {
   readonly #rates: ReadonlyMap<FaultName, number>;
   readonly #draws: { readonly [purpose in 'orders' | 'reads' | 'lines' | 'appends' | 'kills']: Draws };
@@ -97,10 +100,11 @@ export class Faults {
     this.#pointsLeft = rate === undefined || !this.#on ? Infinity : this.#draws.kills.whole(1, Math.round(3_000 / rate));
   }
 
-  /** Is this the point at which the process ends? */
-  killsHere(): boolean {
+  /** Is this the point at which the process ends? An append of a step that tells much is struck more often: most of it may be missing afterwards. */
+  killsHere(events = 0): boolean {
     this.#pointsLeft -= 1;
-    if (this.#pointsLeft > 0) return false;
+    const strikesStep = events >= LONG_STEP && this.rate('kill') > 0 && this.#draws.kills.chance(LONG_STEP_KILL_SHARE);
+    if (this.#pointsLeft > 0 && !strikesStep) return false;
     this.drawKill();
     this.count('kill');
     return true;

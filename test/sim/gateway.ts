@@ -7,6 +7,7 @@ import type { Engine } from '../../adapters/broker/engine/engine.ts';
 import { positionBodies } from '../../adapters/broker/engine/holdings-views.ts';
 import { InvalidRequest } from '../../adapters/broker/engine/requests.ts';
 import { accountBody, accountSummaryBody, instrumentBody } from '../../adapters/broker/engine/views.ts';
+import { invalidBody } from '../../adapters/broker/http/app.ts';
 import { atLastId } from '../../adapters/broker/http/queries.ts';
 import type { Reply } from '../../adapters/broker/http/replies.ts';
 import { orderReply } from '../../adapters/broker/http/replies.ts';
@@ -60,7 +61,7 @@ export class Gateway {
     try {
       return await this.#write(request);
     } catch (error) {
-      if (error instanceof InvalidRequest) return { status: 400, body: { errorMessage: error.message } };
+      if (error instanceof InvalidRequest) return { status: 400, body: invalidBody(error) };
       throw error;
     }
   }

@@ -19,7 +19,7 @@ import type { OrderFault, ReadFault } from './options.ts';
 import type { SimProcess } from './process.ts';
 import type { World } from './world.ts';
 
-export const DEADLINE_MS = 10 * SECOND_MS;
+const DEADLINE_MS = 10 * SECOND_MS;
 const LATE_MS_MAX = 95 * SECOND_MS;
 const RECORDED_MAX = 16 * 1024;
 

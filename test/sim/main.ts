@@ -3,8 +3,10 @@
  *
  *     npm run sim -- --seeds 1000 [--first 1] [--hours 2] [--workers 2]
  *     npm run sim -- --seed 42 [--hours 2] [--mutant M1]
+ *     npm run sim -- --mutant M1 --seeds 1000 [--first 1]
  *
- * The second form prints what the seed drew and all that happened. Exit code 1 when an invariant broke.
+ * The second form prints what the seed drew and all that happened, the third looks for a seed that a mutant dies of. Exit
+ * code 1 when an invariant broke; for a mutant, when none did.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -56,13 +58,28 @@ async function many(count: number, first: bigint, hours: number, workers: number
   return broken.length === 0 ? 0 : 1;
 }
 
+/** The first of the seeds that a mutant dies of. */
+async function hunt(mutant: string, count: number, first: bigint, hours: number): Promise<number> {
+  const { simulate, drawOptions } = await simulatorOf(mutant);
+  for (let seed = first; seed < first + BigInt(count); seed += 1n) {
+    const [violation] = (await simulate(drawOptions(seed, hours))).violations;
+    if (violation === undefined) continue;
+    console.log(`${mutant} dies of seed ${seed}, ${violation.code}: ${violation.detail.slice(0, 300)}`);
+    return 0;
+  }
+  console.log(`${mutant} survives ${count} seeds`);
+  return 1;
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: { seeds: { type: 'string' }, first: { type: 'string', default: '1' }, seed: { type: 'string' }, hours: { type: 'string', default: '2' }, workers: { type: 'string' }, mutant: { type: 'string' } } });
   const hours = Number(whole(values.hours, 'hours', 1_000n));
   if (values.seed !== undefined) return one(whole(values.seed, 'seed', SEED_MAX), hours, values.mutant ?? null);
   if (values.seeds === undefined) throw new UsageError('say --seeds N for many seeds, or --seed S for one with its trace');
+  const [count, first] = [Number(whole(values.seeds, 'seeds', BigInt(SEEDS_MAX))), whole(values.first, 'first', SEED_MAX)];
+  if (values.mutant !== undefined) return hunt(values.mutant, count, first, hours);
   const workers = values.workers === undefined ? availableParallelism() : Number(whole(values.workers, 'workers', 64n));
-  return many(Number(whole(values.seeds, 'seeds', BigInt(SEEDS_MAX))), whole(values.first, 'first', SEED_MAX), hours, Math.max(1, workers));
+  return many(count, first, hours, Math.max(1, workers));
 }
 
 try {

@@ -139,4 +139,18 @@ export const MUTANTS: readonly Mutant[] = [
     from: "if (body.type.startsWith('MARGIN_CALL_E') || body.reason === 'MARKET_ORDER_MARGIN_CLOSEOUT') {",
     to: "if (body.type.startsWith('MARGIN_CALL_E')) {",
   },
+  {
+    name: 'D1',
+    what: 'a timer waits for the wall clock though that was set back (found by seed, mended)',
+    file: 'adapters/clock/system.ts',
+    from: 'return () => Math.min(when - clock.now(), waitMs - Number(clock.monotonicNs() - startedNs) / 1_000_000);',
+    to: 'return () => when - clock.now() + 0 * (waitMs + Number(startedNs));',
+  },
+  {
+    name: 'D3',
+    what: 'a crash within a step loses the halt that its transaction called for (found by seed, mended)',
+    file: 'domain/desk/ledger-sync.ts',
+    from: 'live.judgeAgainFrom !== null && transactionId >= live.judgeAgainFrom;',
+    to: 'live.judgeAgainFrom !== null && transactionId > Infinity;',
+  },
 ];

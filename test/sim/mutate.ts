@@ -16,7 +16,7 @@ const QUERY = '?mutant=';
 const mutantIn = (url: string | undefined): string | null => (url?.includes(QUERY) === true ? url.slice(url.indexOf(QUERY) + QUERY.length) : null);
 const isOurs = (url: string): boolean => url.startsWith('file:') && !url.includes('/node_modules/');
 
-export const mutantOf = (name: string): Mutant => {
+const mutantOf = (name: string): Mutant => {
   const found = MUTANTS.find((mutant) => mutant.name === name);
   if (found === undefined) throw new Error(`no mutant is called ${name}: there are ${MUTANTS.map((mutant) => mutant.name).join(', ')}`);
   return found;

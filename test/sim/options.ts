@@ -12,10 +12,10 @@ export const SPELL_FAULTS = ['staleReads', 'lateCandles', 'revisedCandles', 'mis
 /** Faults that happen at a moment. */
 export const MOMENT_FAULTS = ['streamCut', 'foreignTrade', 'usurper', 'manualClose', 'stopCancelled', 'overFill', 'marginCloseout', 'transfer', 'clockJump', 'stall'] as const;
 /** Faults of single lines of a stream. */
-export const LINE_FAULTS = ['droppedLine', 'duplicateLine', 'lateLine'] as const;
+const LINE_FAULTS = ['droppedLine', 'duplicateLine', 'lateLine'] as const;
 /** Faults of appends, and the end of the process. */
-export const STORE_FAULTS = ['appendLost', 'appendUnacknowledged', 'noSpace', 'ioError'] as const;
-export const OTHER_FAULTS = ['kill', 'clockDrift', 'lowDisk'] as const;
+const STORE_FAULTS = ['appendLost', 'appendUnacknowledged', 'noSpace', 'ioError'] as const;
+const OTHER_FAULTS = ['kill', 'clockDrift', 'lowDisk'] as const;
 
 export const FAULTS = [...ORDER_FAULTS, ...READ_FAULTS, ...SPELL_FAULTS, ...MOMENT_FAULTS, ...LINE_FAULTS, ...STORE_FAULTS, ...OTHER_FAULTS] as const;
 export type FaultName = (typeof FAULTS)[number];

@@ -223,7 +223,7 @@ export class World {
   }
 
   appending(events: number): { readonly fault: AppendFault | null; readonly killAfter: number | null } {
-    if (this.faults.killsHere()) return { fault: null, killAfter: this.#draws.whole(0, events) };
+    if (this.faults.killsHere(events)) return { fault: null, killAfter: this.#draws.whole(0, events) };
     return { fault: this.faults.appendFault(), killAfter: null };
   }
 
@@ -392,4 +392,4 @@ function candleKey(candle: { readonly [key: string]: unknown }): string {
 }
 
 /** The longest that anything takes to come right: the quiet period behind the last order, a stream's breaker, and two minutes. */
-export const LIVENESS_MS = 8 * MINUTE_MS;
+const LIVENESS_MS = 8 * MINUTE_MS;

@@ -1,0 +1,9 @@
+/** Runs each recorded canary and says, one line of JSON each, what became of it; on a loader that can plant faults, which a test runner's is not. */
+import { CANARIES } from './canaries.ts';
+import { simulatorOf } from './mutate.ts';
+
+for (const { mutant, seed } of CANARIES) {
+  const { simulate, drawOptions } = await simulatorOf(mutant);
+  const { violations } = await simulate(drawOptions(seed));
+  console.log(JSON.stringify({ mutant, code: violations[0]?.code ?? null, detail: violations[0]?.detail.slice(0, 300) ?? 'it survived' }));
+}
