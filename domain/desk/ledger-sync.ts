@@ -4,7 +4,7 @@ import { canonicalJson } from '../canonical.ts';
 import type { ReviewCause } from '../events.ts';
 import type { ClientOrderId } from '../ids.ts';
 import { epochOfTag } from '../ids.ts';
-import type { TransactionBody } from '../ledger.ts';
+import type { OpenTrade, TransactionBody } from '../ledger.ts';
 import { isFillByHand, isKnownTransactionType, isUnknownFillReason, netUnits, newTransactions, readBody, recentBody } from '../ledger.ts';
 import type { Units } from '../money.ts';
 import { absolute, add, format, units } from '../money.ts';
@@ -184,8 +184,8 @@ function observe(draft: Draft, transaction: BrokerTransaction, body: Transaction
 /** Stored as it is and halted on: nothing is opened past it before an operator has acknowledged it. */
 function requireReview(draft: Draft, transactionId: number, cause: ReviewCause, detail: string): void {
   const id = String(transactionId);
-  if (draft.state.unacknowledged.has(`transaction ${id}`)) return;
-  draft.tell({ type: 'ReviewRequired', data: { transactionId: id, cause, detail: detail.slice(0, 2_000) } }, { actor: 'broker', causedBy: transactionFactId(draft, transactionId) });
+  // Told once; but a crash may have kept the review and lost the halt.
+  if (!draft.state.unacknowledged.has(`transaction ${id}`)) draft.tell({ type: 'ReviewRequired', data: { transactionId: id, cause, detail: detail.slice(0, 2_000) } }, { actor: 'broker', causedBy: transactionFactId(draft, transactionId) });
   draft.halt(cause === 'manualClose' ? 'foreignTrade' : 'unknownSchema', detail);
 }
 
@@ -235,16 +235,21 @@ function judgeFill(draft: Draft, book: Book, order: Order, filledUnits: string):
 function findForeignTrades(draft: Draft): void {
   for (const trade of draft.state.ledger.openTrades.values()) {
     const ours = [...draft.state.books.values()].some((book) => book.trading.ourTradeIds.has(trade.tradeId));
-    if (ours || draft.state.foreignTradeIds.has(trade.tradeId)) continue;
-    draft.tell({
-      type: 'ForeignTradeObserved',
-      data: { tradeId: trade.tradeId, instrument: trade.instrument, units: format(trade.units), transactionId: String(draft.state.ledger.lastTransactionId) },
-    }, { actor: 'broker' });
-    tellDiscrepancy(draft, null, {
-      kind: 'foreignTrade', subject: `trade ${trade.tradeId}`, local: 'no order of ours', broker: `${format(trade.units)} ${trade.instrument}`, transactionIds: [trade.tradeId],
-    });
+    if (ours) continue;
+    if (!draft.state.foreignTradeIds.has(trade.tradeId)) tellForeignTrade(draft, trade);
+    else if (draft.state.live.judgeAgainFrom === null || !draft.state.unacknowledged.has(`trade ${trade.tradeId}`)) continue;
     draft.halt('foreignTrade', `trade ${trade.tradeId} on ${trade.instrument} was not opened by Reckoner`);
   }
+}
+
+function tellForeignTrade(draft: Draft, trade: OpenTrade): void {
+  draft.tell({
+    type: 'ForeignTradeObserved',
+    data: { tradeId: trade.tradeId, instrument: trade.instrument, units: format(trade.units), transactionId: String(draft.state.ledger.lastTransactionId) },
+  }, { actor: 'broker' });
+  tellDiscrepancy(draft, null, {
+    kind: 'foreignTrade', subject: `trade ${trade.tradeId}`, local: 'no order of ours', broker: `${format(trade.units)} ${trade.instrument}`, transactionIds: [trade.tradeId],
+  });
 }
 
 /** The ledger stands where the broker stands: act on what the new transactions changed. */
@@ -252,8 +257,9 @@ function ledgerIsWhole(draft: Draft): void {
   const { fillRecorded, pageJumped, outcomeUnknown } = draft.state.live;
   abandonSilentOrders(draft);
   const stillUnknown = [...draft.state.books.values()].some((book) => workingOrders(book.trading).some(({ status }) => status === 'unknown'));
-  draft.live({ fillRecorded: false, judgeAgainFrom: null, pageJumped: false, behindSince: null, outcomeUnknown: stillUnknown });
+  draft.live({ fillRecorded: false, pageJumped: false, behindSince: null, outcomeUnknown: stillUnknown });
   findForeignTrades(draft);
+  if (draft.state.live.judgeAgainFrom !== null) draft.live({ judgeAgainFrom: null });
   if (!draft.state.live.ledgerWhole) beginProtection(draft);
   keepStops(draft);
   draft.tellAll(decideByPosition(draft.state.safety, hasOurPosition(draft.state)));

@@ -1,7 +1,7 @@
 /** A crash that leaves the beginning of a step's facts: whatever the missing ones did not say is said when the ledger is read again. */
 import { describe, expect, test } from 'vitest';
 import type { EventType } from '../../domain/events.ts';
-import { decidedDesk, longDesk } from './desk-harness.ts';
+import { armedDesk, decidedDesk, longDesk } from './desk-harness.ts';
 import type { DeskHarness } from './desk-harness.ts';
 
 /** The process ends when the facts of the present step up to the last of its kind that names a transaction are durable, and starts again. */
@@ -32,6 +32,28 @@ describe('a crash behind the record of a transaction', () => {
     expect(haltsOf(desk)).toEqual(['foreignTrade']);
     expect(desk.told('ReviewRequired')).toHaveLength(1);
     expect(desk.told('PositionAdjusted')).toHaveLength(1);
+  });
+
+  test('and of the review that it requires still halts', () => {
+    const desk = longDesk();
+    desk.broker.closeByHand(desk.now, '4');
+    desk.notice();
+    cutBehind(desk, 'ReviewRequired', '7');
+    expect(haltsOf(desk)).toEqual(['foreignTrade']);
+    expect(desk.told('ReviewRequired')).toHaveLength(1);
+  });
+
+  test('and of a foreign trade that it opened still halts, and not again once that is acknowledged', () => {
+    const desk = armedDesk();
+    desk.broker.fillForeign(desk.now, '300');
+    desk.notice();
+    cutBehind(desk, 'ForeignTradeObserved', String(desk.broker.lastTransactionId));
+    expect(haltsOf(desk)).toEqual(['foreignTrade']);
+    expect(desk.told('ForeignTradeObserved')).toHaveLength(1);
+    desk.acknowledge('trade', desk.told('ForeignTradeObserved')[0]!.tradeId);
+    desk.command('resume');
+    desk.crashAndRestart();
+    expect(haltsOf(desk)).toEqual(['foreignTrade']);
   });
 
   test('of an unknown type halts at the restart', () => {

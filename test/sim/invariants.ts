@@ -283,12 +283,18 @@ const failedStoreExits: Invariant<'exit'>['holds'] = (_world, { exitCode, reason
 
 // --- liveness ---
 
+/** Three regular comparisons. */
+const AGREED_MS_MAX = 3 * MINUTE_MS;
+
 /** A trade that has lost its stop for good differs from what was agreed until a market opens in which it can be closed. */
 const comesRight: Invariant<'calm'>['holds'] = (world) => {
   const state = world.running?.state ?? null;
   if (state === null) return 'no daemon runs';
   const waitsForTheMarket = !isMarketOpen(world.settings.calendar, world.brokerNow) && [...state.books.values()].some((book) => ourOpenTrades(state, book).some(({ tradeId }) => isBeyondStops(state.ledger, book.stops, tradeId)));
-  if (state.live.notReady !== null && state.safety.mode !== 'HALTED' && !waitsForTheMarket) return `neither halted nor ready: ${state.live.notReady}`;
+  const mustAgree = state.safety.mode !== 'HALTED' && !waitsForTheMarket;
+  if (mustAgree && state.live.notReady !== null) return `neither halted nor ready: ${state.live.notReady}`;
+  const agreedAt = state.live.lastAgreedAt;
+  if (mustAgree && !(agreedAt !== null && world.machine.now() - agreedAt <= AGREED_MS_MAX)) return `ledger and broker were last found to agree at ${agreedAt}`;
   const held = netUnits(state.ledger, state.books.keys().next().value!);
   const theirs = world.oracle.netAt.at(-1);
   if (held !== theirs) return `we hold ${held}, the broker ${theirs}`;
@@ -298,6 +304,13 @@ const comesRight: Invariant<'calm'>['holds'] = (world) => {
 const nothingStaysUnknown: Invariant<'calm'>['holds'] = (world) => {
   const unknown = [...(world.running?.state?.books.values() ?? [])].flatMap((book) => workingOrders(book.trading)).filter(({ status }) => status === 'unknown' || status === 'intended');
   return unknown.length === 0 ? null : `order ${unknown[0]!.clientOrderId} is still ${unknown[0]!.status}`;
+};
+
+/** Nothing goes round without a pause: so many facts are far more than the calm minutes need. */
+const CALM_EVENTS_MAX = 300;
+const comesToRest: Invariant<'calm'>['holds'] = ({ oracle, eventsBeforeCalm }) => {
+  const events = oracle.durableEvents - eventsBeforeCalm;
+  return events <= CALM_EVENTS_MAX ? null : `${events} events were recorded though nothing was wrong any more`;
 };
 
 // --- the table ---
@@ -352,6 +365,7 @@ const INVARIANTS: { readonly [M in Moment]: readonly Invariant<M>[] } = {
   calm: [
     { code: 'V1', holds: comesRight },
     { code: 'V4', holds: nothingStaysUnknown },
+    { code: 'REST', holds: comesToRest },
   ],
   end: [{ code: 'L6', holds: replayIsLive }],
 };

@@ -147,10 +147,24 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'return () => when - clock.now() + 0 * (waitMs + Number(startedNs));',
   },
   {
+    name: 'D2',
+    what: 'a stop lost for good is confirmed every two seconds (found by seed, mended)',
+    file: 'domain/desk/reconcile.ts',
+    from: 'else if (isStopUnderWay(draft)) draft.ask(',
+    to: "else if (found.some(({ kind }) => RULES[kind].rule === 'recreateStop')) draft.ask(",
+  },
+  {
     name: 'D3',
     what: 'a crash within a step loses the halt that its transaction called for (found by seed, mended)',
     file: 'domain/desk/ledger-sync.ts',
     from: 'live.judgeAgainFrom !== null && transactionId >= live.judgeAgainFrom;',
     to: 'live.judgeAgainFrom !== null && transactionId > Infinity;',
+  },
+  {
+    name: 'D4',
+    what: 'a crash that keeps a review loses the halt behind it (found by seed, mended)',
+    file: 'domain/desk/ledger-sync.ts',
+    from: '// Told once; but a crash may have kept the review and lost the halt.',
+    to: 'if (draft.state.unacknowledged.has(`transaction ${id}`)) return;',
   },
 ];

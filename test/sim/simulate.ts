@@ -14,6 +14,8 @@ export interface Outcome {
   readonly processes: number;
   readonly transactions: number;
   readonly steps: number;
+  /** Events that the liveness phase added. */
+  readonly calmEvents: number;
   readonly struck: ReadonlyMap<string, number>;
 }
 
@@ -32,6 +34,7 @@ export async function simulate(options: SimOptions, trace: ((line: string) => vo
     processes: world.processes,
     transactions: world.venue.engine.lastTransactionId,
     steps: world.steps,
+    calmEvents: head.sequence + 1 - world.eventsBeforeCalm,
     struck: world.faults.struck,
   };
 }

@@ -77,6 +77,8 @@ export class World {
   readonly #lastDecoded = new Map<string, { readonly text: string; readonly value: unknown }>();
   #touched = false;
   #calmSince: number | null = null;
+  /** Events in the log when the last fault had ended. */
+  eventsBeforeCalm = 0;
 
   constructor(options: SimOptions, trace: ((line: string) => void) | null = null) {
     this.options = options;
@@ -128,6 +130,7 @@ export class World {
     this.venue.engine.venueActions.setInstrumentStatus(INSTRUMENT, 'TRADEABLE');
     this.machine.setRight();
     this.#calmSince = Math.max(this.now, this.lateUntil);
+    this.eventsBeforeCalm = this.oracle.durableEvents;
     this.trace('no more faults');
     if (this.running === null) this.#boot(0);
     await this.#runTo(this.#calmSince + LIVENESS_MS);
