@@ -26,5 +26,6 @@ export const CANARIES: readonly Canary[] = [
   { mutant: 'M20', seed: 291n, code: 'V1' },
   { mutant: 'D1', seed: 41n, code: 'V1' },
   { mutant: 'D2', seed: 6342n, code: 'REST' },
+  { mutant: 'D3', seed: 3258n, code: 'F39' },
   { mutant: 'D4', seed: 324n, code: 'F39' },
 ];

@@ -211,7 +211,7 @@ export class Oracle {
   #filled({ clientOrderId, units: filled }: DataOf<'OrderFilled'>): void {
     const left = (this.#ordered.get(clientOrderId) ?? 0n) - magnitude(units(filled));
     this.#ordered.set(clientOrderId, left);
-    if (left < 0n) this.haltsOwed.set('F35', `order ${clientOrderId} was filled with more than it asked for`);
+    if (left < 0n && !this.haltCauses.has('overFill')) this.haltsOwed.set('F35', `order ${clientOrderId} was filled with more than it asked for`);
   }
 
   #moved(type: string, data: unknown): void {
@@ -255,7 +255,10 @@ export class Oracle {
   #owe(transactionId: string, body: { readonly [key: string]: unknown }): void {
     if (!this.#pastImported || body['type'] !== 'ORDER_FILL' || !this.foreignOrders.has(textIn(body, 'orderID') ?? '')) return;
     const touched = partsOf(body).flatMap((part) => textIn(part, 'tradeID') ?? []).filter((tradeId) => tradeId !== textIn(body['tradeOpened'], 'tradeID'));
-    if (textIn(body, 'reason') === 'MARKET_ORDER_MARGIN_CLOSEOUT') this.haltsOwed.set('F39', `transaction ${transactionId} is a margin closeout`);
+    const cause = textIn(body, 'reason') === 'MARKET_ORDER_MARGIN_CLOSEOUT' ? 'lossLimit' : 'foreignTrade';
+    // A halt for the same cause is not told twice.
+    if (this.haltCauses.has(cause)) return;
+    if (cause === 'lossLimit') this.haltsOwed.set('F39', `transaction ${transactionId} is a margin closeout`);
     else if (touched.some((tradeId) => !this.isForeign(tradeId) && !this.#closesMeant.has(tradeId))) this.haltsOwed.set('F37', `transaction ${transactionId} closed a trade of ours by another hand`);
   }
 
