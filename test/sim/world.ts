@@ -91,6 +91,7 @@ export class World {
     this.settings = worldSettings(options, this.gateway);
     this.faults = new Faults(options);
     this.machine = new Machine(this.scheduler, this.faults.rate('clockDrift'));
+    if (options.faults.has('clockDrift')) this.faults.count('clockDrift');
     this.#operator = new Operator(this, new Draws(options.seed, 'operator'));
     for (const transaction of this.venue.engine.transactions(1, this.venue.engine.lastTransactionId)) this.oracle.transaction(transaction);
     this.venue.listen({ price: () => this.#priced(), transactions: (transactions) => this.#transacted(transactions) });
