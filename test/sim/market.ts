@@ -13,8 +13,10 @@ import { MINUTE_MS, plusMs } from '../../domain/time.ts';
 import type { SimOptions } from './options.ts';
 
 const EUR_USD = usualInstrument('EUR_USD');
-/** Two hours, or what the last session held of them. */
 const HISTORY_MS = 120 * MINUTE_MS;
+/** Behind a weekend the history begins before it. */
+const WEEKEND_MS = 50 * 60 * MINUTE_MS;
+const SUNDAY = 0;
 const AHEAD_BARS = 30;
 
 export class Market {
@@ -23,7 +25,7 @@ export class Market {
   readonly #draw: () => void;
 
   constructor({ seed, startAt }: SimOptions) {
-    const [drawer] = createMarketDrawers({ seed: Number(seed % 2_147_483_647n), instruments: [EUR_USD], calendar: OANDA_CALENDAR, from: plusMs(startAt, -HISTORY_MS), silentMinutes: true });
+    const [drawer] = createMarketDrawers({ seed: Number(seed % 2_147_483_647n), instruments: [EUR_USD], calendar: OANDA_CALENDAR, from: plusMs(startAt, new Date(startAt).getUTCDay() === SUNDAY ? -WEEKEND_MS : -HISTORY_MS), silentMinutes: true });
     this.#draw = () => this.#series.push(drawer!.next());
     do this.#draw();
     while (this.#series.start(this.#series.count - 1) < startAt);

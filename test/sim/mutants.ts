@@ -84,6 +84,20 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'if (candle.complete || true) bars.push(',
   },
   {
+    name: 'M12',
+    what: 'a window bridges a weekend or an open gap as if nothing were missing',
+    file: 'domain/market.ts',
+    from: '  weekend || openMinutes > windowGapMinutesMax;',
+    to: '  weekend && openMinutes > windowGapMinutesMax && openMinutes < 0;',
+  },
+  {
+    name: 'M13',
+    what: 'profit is rounded to cents at each step, through a float',
+    file: 'domain/ledger.ts',
+    from: 'realisedPl: add(ledger.realisedPl, pl),',
+    to: 'realisedPl: add(ledger.realisedPl, BigInt(Math.round(Number(pl) / 1e8)) * 100_000_000n as Money),',
+  },
+  {
     name: 'M15',
     what: 'orders are counted in memory only',
     file: 'src/daemon/recovery.ts',
