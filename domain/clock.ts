@@ -13,6 +13,9 @@ export interface Timer {
 }
 
 export interface Timers {
-  /** Calls once, at `when` or as soon after it as can be. */
+  /**
+   * Calls once, at `when` or as soon after it as can be; and no later than as much time passes as lay before `when` at the
+   * call, should the wall clock be set back meanwhile.
+   */
   at(when: Instant, callback: () => void): Timer;
 }

@@ -20,7 +20,10 @@ export class SystemClock implements Clock {
   }
 }
 
-/** Timers against a wall clock; none fires before its time, however the clock is moved. */
+/**
+ * Timers against a wall clock, which may be moved: one is due when the clock shows its time, and in any case once as much
+ * time has passed as lay before it. A clock that is set back must not put off what protects a position.
+ */
 export class SystemTimers implements Timers {
   readonly #clock: Clock;
 
@@ -30,14 +33,21 @@ export class SystemTimers implements Timers {
 
   at(when: Instant, callback: () => void): Timer {
     let pending: ReturnType<typeof setTimeout>;
+    const remainingMs = remainingOf(this.#clock, when);
     const sleep = (): void => {
-      const remainingMs = when - this.#clock.now();
       pending = setTimeout(() => {
-        if (this.#clock.now() >= when) callback();
+        if (remainingMs() <= 0) callback();
         else sleep();
-      }, Math.max(0, Math.min(remainingMs, SLICE_MS_MAX)));
+      }, Math.max(0, Math.min(remainingMs(), SLICE_MS_MAX)));
     };
     sleep();
     return { cancel: () => clearTimeout(pending) };
   }
+}
+
+/** From here on: how long a timer still has, by whichever clock says less. */
+export function remainingOf(clock: Clock, when: Instant): () => number {
+  const waitMs = when - clock.now();
+  const startedNs = clock.monotonicNs();
+  return () => Math.min(when - clock.now(), waitMs - Number(clock.monotonicNs() - startedNs) / 1_000_000);
 }

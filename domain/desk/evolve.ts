@@ -168,6 +168,13 @@ const withModel = (identity: string | null, modelHash: string): string | null =>
 function evolveRun(run: RunHistory, event: DomainEvent, at: Instant): RunHistory {
   const readyUntil = run.ready ? at : run.readyUntil;
   switch (event.type) {
+    case 'BrokerTransactionRecorded':
+      if (!run.ready && run.unjudgedFrom !== null) return run;
+      return { ...run, readyUntil, unjudgedFrom: run.unjudgedFrom ?? Number(event.data.transactionId) };
+    // Who resumes or acknowledges has been told.
+    case 'TradingResumed':
+    case 'TransactionAcknowledged':
+      return { ...run, readyUntil, unjudgedFrom: null };
     case 'DaemonStarted': {
       const { epoch, previousRun, build, configHash, modelHash } = event.data;
       const recent = run.crashesFoundAt.filter((earlier) => earlier > at - HOUR_MS);
@@ -181,7 +188,8 @@ function evolveRun(run: RunHistory, event: DomainEvent, at: Instant): RunHistory
     case 'ReconciliationCompleted': {
       const { outcome } = event.data;
       const pastImported = run.pastImported || outcome !== 'failed';
-      return outcome === 'agreed' ? { ...run, pastImported, ready: true, readyIdentity: run.startedIdentity, readyUntil: at } : { ...run, pastImported, readyUntil };
+      const unjudgedFrom = outcome === 'failed' ? run.unjudgedFrom : null;
+      return outcome === 'agreed' ? { ...run, pastImported, unjudgedFrom, ready: true, readyIdentity: run.startedIdentity, readyUntil: at } : { ...run, pastImported, unjudgedFrom, readyUntil };
     }
     case 'ModelSwapped': {
       const startedIdentity = withModel(run.startedIdentity, event.data.modelHash);

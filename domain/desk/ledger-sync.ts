@@ -4,8 +4,9 @@ import { canonicalJson } from '../canonical.ts';
 import type { ReviewCause } from '../events.ts';
 import type { ClientOrderId } from '../ids.ts';
 import { epochOfTag, factId } from '../ids.ts';
-import type { TransactionBody } from '../ledger.ts';
+import type { OpenTrade, TransactionBody } from '../ledger.ts';
 import { isFillByHand, isKnownTransactionType, isUnknownFillReason, netUnits, newTransactions, readBody, recentBody } from '../ledger.ts';
+import type { Units } from '../money.ts';
 import { absolute, add, format, units } from '../money.ts';
 import { decideByPosition } from '../safety.ts';
 import { observeStop } from '../stops.ts';
@@ -38,7 +39,7 @@ export function takePage(draft: Draft, page: TransactionsPage): void {
   const firstFresh = fresh[0]?.id ?? Number.POSITIVE_INFINITY;
   for (const transaction of page.transactions) {
     if (transaction.id >= firstFresh || transaction.id > draft.state.ledger.lastTransactionId) break;
-    if (!isMutated(draft, transaction)) observe(draft, transaction, readBody(String(transaction.id), transaction.body), false);
+    if (!isMutated(draft, transaction)) observe(draft, transaction, readBody(String(transaction.id), transaction.body), isToBeJudgedAgain(draft, transaction.id));
   }
   for (const transaction of fresh) record(draft, transaction);
   // Told once for a gap, however often the page is read again.
@@ -127,6 +128,8 @@ function record(draft: Draft, transaction: BrokerTransaction): void {
   observe(draft, transaction, body, true);
 }
 
+const isToBeJudgedAgain = ({ state: { live } }: Draft, transactionId: number): boolean => live.judgeAgainFrom !== null && transactionId >= live.judgeAgainFrom;
+
 const transactionFactId = (draft: Draft, transactionId: number): string => factId('BrokerTransactionRecorded', `${draft.state.settings.accountId}|${transactionId}`);
 
 function correlationOf(draft: Draft, body: TransactionBody): string {
@@ -139,8 +142,8 @@ function correlationOf(draft: Draft, body: TransactionBody): string {
   return `transaction ${body.id}`;
 }
 
-/** What a transaction means: for orders, for whose trade it is, for safety. `fresh` is false when it was told before. */
-function observe(draft: Draft, transaction: BrokerTransaction, body: TransactionBody, fresh: boolean): void {
+/** What a transaction means: for orders, for whose trade it is, for safety. `unjudged` is false when all that follows from it was told before. */
+function observe(draft: Draft, transaction: BrokerTransaction, body: TransactionBody, unjudged: boolean): void {
   for (const book of draft.state.books.values()) {
     const { instrument } = book.settings;
     const events = observeTransaction(book.trading, body, instrument.name, {
@@ -164,7 +167,8 @@ function observe(draft: Draft, transaction: BrokerTransaction, body: Transaction
       if ((event.type === 'OrderFilled' || event.type === 'OrderPartiallyFilled') && before !== undefined) judgeFill(draft, book, before, event.data.units);
     }
   }
-  if (!fresh) return;
+  if (!unjudged) return;
+  judgeOrdersFilled(draft, body);
   const epoch = body.clientExtensions?.tag === undefined ? null : epochOfTag(body.clientExtensions.tag);
   if (epoch !== null && epoch >= draft.state.run.epoch && !isOurOrder(draft, body)) yieldOrSurpass(draft, transaction, epoch);
   if (isFirstImport(draft)) return;
@@ -179,8 +183,8 @@ function observe(draft: Draft, transaction: BrokerTransaction, body: Transaction
 /** Stored as it is and halted on: nothing is opened past it before an operator has acknowledged it. */
 function requireReview(draft: Draft, transactionId: number, cause: ReviewCause, detail: string): void {
   const id = String(transactionId);
-  if (draft.state.unacknowledged.has(`transaction ${id}`)) return;
-  draft.tell({ type: 'ReviewRequired', data: { transactionId: id, cause, detail: detail.slice(0, 2_000) } }, { actor: 'broker', causedBy: transactionFactId(draft, transactionId) });
+  // Told once; but a crash may have kept the review and lost the halt.
+  if (!draft.state.unacknowledged.has(`transaction ${id}`)) draft.tell({ type: 'ReviewRequired', data: { transactionId: id, cause, detail: detail.slice(0, 2_000) } }, { actor: 'broker', causedBy: transactionFactId(draft, transactionId) });
   draft.halt(cause === 'manualClose' ? 'foreignTrade' : 'unknownSchema', detail);
 }
 
@@ -202,14 +206,23 @@ function yieldOrSurpass(draft: Draft, transaction: BrokerTransaction, epoch: num
 /** An account's past before Reckoner is history to fold, not news to act on. */
 const isFirstImport = (draft: Draft): boolean => !draft.state.run.pastImported;
 
+/** An order that is filled with more than it asked for has halted, unless a crash came between. */
+function judgeOrdersFilled(draft: Draft, body: TransactionBody): void {
+  if (body.type !== 'ORDER_FILL' || body.clientOrderID === undefined) return;
+  for (const book of draft.state.books.values()) {
+    const order = book.trading.orders.get(body.clientOrderID as ClientOrderId);
+    if (order !== undefined && absolute(order.filledUnits) > absolute(order.units)) haltOnOverFill(draft, order, order.filledUnits);
+  }
+}
+
+const haltOnOverFill = (draft: Draft, order: Order, all: Units): void => draft.halt('overFill', `order ${order.clientOrderId} of ${format(order.units)} units was filled with ${format(all)} in all`);
+
 /** A fill against its order: more units than ordered, in one fill or in several, halt at once. */
 function judgeFill(draft: Draft, book: Book, order: Order, filledUnits: string): void {
   const filled = units(filledUnits);
   const limits = draft.state.settings.safety;
   const all = add(order.filledUnits, filled);
-  if (absolute(all) > absolute(order.units)) {
-    draft.halt('overFill', `order ${order.clientOrderId} of ${format(order.units)} units was filled with ${format(filled)}${all === filled ? '' : `, ${format(all)} in all`}`);
-  }
+  if (absolute(all) > absolute(order.units)) haltOnOverFill(draft, order, all);
   // Only what is known as ours counts: a stranger's fill in the same page is found to be foreign later, and must not cost us our own trade.
   const { ourTradeIds } = bookOf(draft.state, book.settings.instrument.name).trading;
   const position = netUnits(draft.state.ledger, book.settings.instrument.name, (trade) => ourTradeIds.has(trade.tradeId));
@@ -221,16 +234,21 @@ function judgeFill(draft: Draft, book: Book, order: Order, filledUnits: string):
 function findForeignTrades(draft: Draft): void {
   for (const trade of draft.state.ledger.openTrades.values()) {
     const ours = [...draft.state.books.values()].some((book) => book.trading.ourTradeIds.has(trade.tradeId));
-    if (ours || draft.state.foreignTradeIds.has(trade.tradeId)) continue;
-    draft.tell({
-      type: 'ForeignTradeObserved',
-      data: { tradeId: trade.tradeId, instrument: trade.instrument, units: format(trade.units), transactionId: String(draft.state.ledger.lastTransactionId) },
-    }, { actor: 'broker' });
-    tellDiscrepancy(draft, null, {
-      kind: 'foreignTrade', subject: `trade ${trade.tradeId}`, local: 'no order of ours', broker: `${format(trade.units)} ${trade.instrument}`, transactionIds: [trade.tradeId],
-    });
+    if (ours) continue;
+    if (!draft.state.foreignTradeIds.has(trade.tradeId)) tellForeignTrade(draft, trade);
+    else if (draft.state.live.judgeAgainFrom === null || !draft.state.unacknowledged.has(`trade ${trade.tradeId}`)) continue;
     draft.halt('foreignTrade', `trade ${trade.tradeId} on ${trade.instrument} was not opened by Reckoner`);
   }
+}
+
+function tellForeignTrade(draft: Draft, trade: OpenTrade): void {
+  draft.tell({
+    type: 'ForeignTradeObserved',
+    data: { tradeId: trade.tradeId, instrument: trade.instrument, units: format(trade.units), transactionId: String(draft.state.ledger.lastTransactionId) },
+  }, { actor: 'broker' });
+  tellDiscrepancy(draft, null, {
+    kind: 'foreignTrade', subject: `trade ${trade.tradeId}`, local: 'no order of ours', broker: `${format(trade.units)} ${trade.instrument}`, transactionIds: [trade.tradeId],
+  });
 }
 
 /** The ledger stands where the broker stands: act on what the new transactions changed. */
@@ -240,6 +258,7 @@ function ledgerIsWhole(draft: Draft): void {
   const stillUnknown = [...draft.state.books.values()].some((book) => workingOrders(book.trading).some(({ status }) => status === 'unknown'));
   draft.live({ fillRecorded: false, pageJumped: false, behindSince: null, outcomeUnknown: stillUnknown });
   findForeignTrades(draft);
+  if (draft.state.live.judgeAgainFrom !== null) draft.live({ judgeAgainFrom: null });
   if (!draft.state.live.ledgerWhole) beginProtection(draft);
   keepStops(draft);
   draft.tellAll(decideByPosition(draft.state.safety, hasOurPosition(draft.state)));

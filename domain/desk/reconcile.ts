@@ -152,9 +152,12 @@ function correct(draft: Draft, found: readonly Difference[], detail: string): vo
   if (found.some(({ kind }) => ruleOf(kind, settings) === 'reduce')) reduceToLimit(draft);
   const open = found.filter(({ kind }) => ruleOf(kind, settings) === 'adopt' || ruleOf(kind, settings) === 'reduce');
   if (open.length > 0) lookAgain(draft, detail);
-  else if (found.some(({ kind }) => RULES[kind].rule === 'recreateStop')) draft.ask({ kind: 'wake', key: 'reconcileAgain', at: plusMs(draft.now, CONFIRM_MS_MIN) });
+  // One whose trade is to be closed instead may stay so for as long as its market is closed: the next regular comparison is soon enough.
+  else if (isStopUnderWay(draft)) draft.ask({ kind: 'wake', key: 'reconcileAgain', at: plusMs(draft.now, CONFIRM_MS_MIN) });
   flattenWhatIsDue(draft);
 }
+
+const isStopUnderWay = ({ state }: Draft): boolean => [...state.books.values()].some((book) => [...book.stops.values()].some(({ status }) => status === 'intended'));
 
 /** A difference may be a read that lagged: it is looked at again, with the transactions behind it, until it has lasted too long. */
 function lookAgain(draft: Draft, detail: string): void {

@@ -63,6 +63,11 @@ export interface RunHistory {
   readonly readyUntil: Instant | null;
   /** A reconciliation has completed once: the account's past before Reckoner is in the ledger. */
   readonly pastImported: boolean;
+  /**
+   * The first transaction recorded since a comparison was last made: should the process end within a step, what its
+   * transactions call for may be missing from here on. Null when nothing can be.
+   */
+  readonly unjudgedFrom: number | null;
   /** When crashes were found, within the last hour before the newest. */
   readonly crashesFoundAt: readonly Instant[];
 }
@@ -97,6 +102,8 @@ export interface Live {
   };
   readonly brokerTransactionId: number;
   readonly ledgerReadPending: boolean;
+  /** From this transaction on what was recorded is judged once more when it is read again: a crash may have cut off what was said of it. */
+  readonly judgeAgainFrom: number | null;
   /** A fill, or a stop that was put back, was recorded since the ledger was last seen whole. */
   readonly fillRecorded: boolean;
   readonly reconciliationPending: boolean;
@@ -174,7 +181,7 @@ export function initialDesk(settings: DeskSettings): DeskState {
     foreignTradeIds: new Set(),
     unacknowledged: new Set(),
     emergency: { lastSteps: new Map(), transactionIds: new Set() },
-    run: { epoch: 0, running: false, ready: false, startedIdentity: null, readyIdentity: null, readyUntil: null, pastImported: false, crashesFoundAt: [] },
+    run: { epoch: 0, running: false, ready: false, startedIdentity: null, readyIdentity: null, readyUntil: null, pastImported: false, unjudgedFrom: null, crashesFoundAt: [] },
     live: {
       notReady: 'starting',
       quotes: new Map(),
@@ -187,6 +194,7 @@ export function initialDesk(settings: DeskSettings): DeskState {
       link: { breaker: null, unavailable: null, lowDisk: null, clockOffsetMs: null, staleInstruments: new Set() },
       brokerTransactionId: 0,
       ledgerReadPending: false,
+      judgeAgainFrom: null,
       fillRecorded: false,
       reconciliationPending: false,
       lastFullAt: null,

@@ -123,7 +123,7 @@ const nextEpoch = (state: DeskState): number => Math.max(state.run.epoch, state.
 
 function start(draft: Draft, run: RunFacts): void {
   const { state, now } = draft;
-  const { epoch, running, readyIdentity, readyUntil } = state.run;
+  const { epoch, running, readyIdentity, readyUntil, unjudgedFrom } = state.run;
   const downMs = readyUntil === null ? 0 : Math.max(0, now - readyUntil);
   const previousRun = epoch === 0 ? 'none' : running ? 'crashed' : 'clean';
   draft.live({
@@ -132,6 +132,7 @@ function start(draft: Draft, run: RunFacts): void {
     sameIdentity: readyIdentity === `${run.build} ${run.configHash} ${run.modelHash}`,
     downUntil: epoch === 0 ? null : now,
     policy: run,
+    judgeAgainFrom: unjudgedFrom,
     notReady: 'importing the ledger',
   });
   draft.tell({
@@ -162,7 +163,7 @@ function start(draft: Draft, run: RunFacts): void {
   // What was recorded before a crash is read again from the oldest order still working: telling it twice is harmless.
   const watermarks = [...draft.state.books.values()].flatMap((book) => workingOrders(book.trading).map((order) => order.watermark));
   draft.live({ ledgerReadPending: true });
-  draft.ask({ kind: 'read', read: { what: 'transactions', since: Math.min(againFrom(state.ledger), ...watermarks, ...stopWatermarks(draft.state)) } });
+  draft.ask({ kind: 'read', read: { what: 'transactions', since: Math.min(againFrom(state.ledger), ...watermarks, ...stopWatermarks(draft.state), ...(unjudgedFrom === null ? [] : [unjudgedFrom - 1])) } });
   readHistory(draft);
 }
 

@@ -7,6 +7,14 @@ import type { FreshInput } from './runtime.ts';
 
 const INTERVAL_MS = 1_000;
 
+/** Calls again and again, so many milliseconds apart by the monotonic clock. @returns whatever ends it. */
+export type Every = (intervalMs: number, callback: () => void) => () => void;
+
+const everyOfTheRuntime: Every = (intervalMs, callback) => {
+  const interval = setInterval(callback, intervalMs);
+  return () => clearInterval(interval);
+};
+
 /** Who hears of it. */
 interface Attached {
   readonly submit: (input: FreshInput) => void;
@@ -16,15 +24,17 @@ interface Attached {
 
 export class Timekeeper {
   readonly #clock: Clock;
+  readonly #every: Every;
   #attached: Attached | null = null;
   #samples: readonly number[] = [];
   #offsetMs: number | null = null;
   #toldMs: number | null = null;
   #before: ClockReading;
-  #interval: ReturnType<typeof setInterval> | undefined;
+  #end: (() => void) | null = null;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, every: Every = everyOfTheRuntime) {
     this.#clock = clock;
+    this.#every = every;
     this.#before = this.#read();
   }
 
@@ -32,12 +42,12 @@ export class Timekeeper {
   attach(attached: Attached): void {
     this.#attached = attached;
     this.#before = this.#read();
-    this.#interval = setInterval(() => this.#look(attached), INTERVAL_MS);
+    this.#end = this.#every(INTERVAL_MS, () => this.#look(attached));
     this.#tell();
   }
 
   close(): void {
-    clearInterval(this.#interval);
+    this.#end?.();
   }
 
   /** An answer carried the broker's date. */

@@ -12,10 +12,11 @@ import { benchRows as importRows } from './import.ts';
 import { benchRows as logRows } from './log.ts';
 import { benchRows as pipelineRows } from './pipeline.ts';
 import { benchRows as restartRows } from './restart.ts';
+import { benchRows as simulationRows } from './simulation.ts';
 import { benchRows as startRows } from './start.ts';
 
 const RESULTS_FILE = join(import.meta.dirname, '..', '..', 'bench-results.json');
-const SUITES = { decision: decisionRows, log: logRows, import: importRows, pipeline: pipelineRows, backtest: backtestRows, start: startRows, restart: restartRows };
+const SUITES = { decision: decisionRows, log: logRows, import: importRows, pipeline: pipelineRows, backtest: backtestRows, simulation: simulationRows, start: startRows, restart: restartRows };
 
 function table(rows: readonly BenchRow[]): string {
   const cells = rows.map((row) => [row.ok ? 'ok' : 'MISSED', row.what, row.bar, Number.isFinite(row.ratio) ? row.ratio.toPrecision(3) : String(row.ratio), row.measured]);

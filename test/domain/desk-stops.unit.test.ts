@@ -53,6 +53,20 @@ describe('a stop that a human cancels', () => {
     expect(desk.state.ledger.openTrades.size).toBe(0);
   });
 
+  test('a second time, with nobody to close the trade, is compared each minute and not without a pause', () => {
+    const desk = desertedDesk();
+    desk.send('filled');
+    desk.broker.cancelStop(desk.now, '4');
+    desk.notice();
+    desk.send('refused');
+    desk.broker.tradeable = false;
+    const before = desk.told('ReconciliationCompleted').length;
+    desk.advanceMinutes(10);
+    const since = desk.told('ReconciliationCompleted').slice(before);
+    expect(since.map(({ outcome }) => outcome)).toContain('differed');
+    expect(since.length).toBeLessThanOrEqual(12);
+  });
+
   test('ends the trade at once where the configuration says so', () => {
     const desk = desertedDesk({ reconciliation: { ...SETTINGS.reconciliation, onLostStop: 'close' } });
     expect(desk.told('DiscrepancyDetected')).toMatchObject([{ kind: 'stopMissing', rule: 'flatten' }]);

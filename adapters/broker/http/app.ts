@@ -83,6 +83,9 @@ export interface AppOptions {
   readonly limit: ((app: FastifyInstance) => void) | null;
 }
 
+/** What a 400 says to a request that is none. */
+export const invalidBody = ({ message }: InvalidRequest): Body => ({ errorCode: 'oanda::rest::core::InvalidParameterException', errorMessage: message });
+
 /** Makes a server that checks the token, stamps request ids, writes times as asked, and answers errors as the broker does. */
 export function createApp({ venue, token, strangerStatus, limit }: AppOptions): FastifyInstance {
   const requestId = createRequestIds(venue);
@@ -126,7 +129,7 @@ export function createApp({ venue, token, strangerStatus, limit }: AppOptions): 
     return reply.code(405).header('Allow', methods.join(', ')).send({ errorMessage: 'The method is not allowed for the requested resource' });
   });
   app.setErrorHandler((error, _request, reply) => {
-    if (error instanceof InvalidRequest) return reply.code(400).send({ errorCode: 'oanda::rest::core::InvalidParameterException', errorMessage: error.message });
+    if (error instanceof InvalidRequest) return reply.code(400).send(invalidBody(error));
     if (error instanceof HttpError) return reply.code(error.status).send({ errorMessage: error.message });
     const status = error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 500;
     return reply.code(status).send({ errorMessage: error instanceof Error ? error.message : 'internal error' });

@@ -1,5 +1,5 @@
 /** Trades and positions: listed, read, closed, and given their dependent orders. */
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { pathText } from './app.ts';
 import { newest, notFound, readList } from './queries.ts';
 import type { OrderRouteOptions, Reply } from './replies.ts';
@@ -7,7 +7,7 @@ import { idsOf, namedTransactions, orderReply, receiptOf, refusalFields, rejecti
 import type { Json, Transaction } from '../engine/bodies.ts';
 import type { DependentKind, Trade } from '../engine/book.ts';
 import { findTrade, marketOf, openTrades } from '../engine/book.ts';
-import type { Engine } from '../engine/engine.ts';
+import type { Engine, Receipt } from '../engine/engine.ts';
 import { positionBodies, positionBody, tradeBody, tradeState } from '../engine/holdings-views.ts';
 import { InvalidRequest, invalidValue } from '../engine/requests.ts';
 import { atLastId, readOpenPositions } from '../reads.ts';
@@ -26,9 +26,10 @@ function listTrades(engine: Engine, query: ReturnType<typeof readList>): Trade[]
 const PREFIX_OF: { readonly [kind in DependentKind]: string } = { TAKE_PROFIT: 'takeProfitOrder', STOP_LOSS: 'stopLossOrder', TRAILING_STOP_LOSS: 'trailingStopLossOrder' };
 const SUFFIX_OF = { cancel: 'CancelTransaction', create: 'Transaction', reject: 'RejectTransaction' } as const;
 
-function tradeOrdersReply(venue: Venue, request: FastifyRequest): Reply | null {
+/** Answers a change of a trade's dependent orders; null for a trade that there is not. */
+export function tradeOrdersReply(venue: Venue, specifier: string, content: unknown, receipt: Receipt): Reply | null {
   const { engine } = venue;
-  const outcome = venue.request(() => engine.setTradeOrders(pathText(request, 'tradeSpecifier'), request.body, receiptOf(venue, request)));
+  const outcome = venue.request(() => engine.setTradeOrders(specifier, content, receipt));
   if (outcome.kind === 'invalid') throw new InvalidRequest(outcome.message);
   if (outcome.kind === 'no trade') return null;
   const fields: { [key: string]: Json } = {};
@@ -55,10 +56,10 @@ function missingPositionStatus(engine: Engine, instrument: string): number {
   return marketOf(engine.book, instrument).openTrades.length === 0 ? 404 : 400;
 }
 
-async function closePositionReply(venue: Venue, options: OrderRouteOptions, request: FastifyRequest): Promise<Reply> {
+/** Answers a closeout of a position. @throws InvalidRequest for a request that is none. */
+export async function closePositionReply(venue: Venue, options: OrderRouteOptions, instrument: string, content: unknown, receipt: Receipt): Promise<Reply> {
   const { engine } = venue;
-  const instrument = pathText(request, 'instrument');
-  const outcome = venue.request(() => engine.closePosition(instrument, request.body, receiptOf(venue, request)));
+  const outcome = venue.request(() => engine.closePosition(instrument, content, receipt));
   if (outcome.kind === 'invalid') throw new InvalidRequest(outcome.message);
   const fields: { [key: string]: Json } = {};
   const related: Transaction[] = [];
@@ -91,7 +92,7 @@ function addPositionRoutes(app: FastifyInstance, venue: Venue, options: OrderRou
     return market.everTraded ? atLastId(engine, { position: positionBody(engine, market) }) : notFound(reply, engine, 'NO_SUCH_POSITION', 'The position requested does not exist');
   });
   app.put(`${account}/positions/:instrument/close`, async (request, reply) => {
-    const { status, body } = await closePositionReply(venue, options, request);
+    const { status, body } = await closePositionReply(venue, options, pathText(request, 'instrument'), request.body, receiptOf(venue, request));
     return reply.code(status).send(body);
   });
 }
@@ -116,7 +117,7 @@ export function addTradeRoutes(app: FastifyInstance, venue: Venue, options: Orde
     return atLastId(engine, { tradeClientExtensionsModifyTransaction: outcome.transaction.body, relatedTransactionIDs: idsOf([outcome.transaction]) });
   });
   app.put(`${trade}/orders`, async (request, reply) => {
-    const answer = tradeOrdersReply(venue, request);
+    const answer = tradeOrdersReply(venue, pathText(request, 'tradeSpecifier'), request.body, receiptOf(venue, request));
     return answer === null ? notFound(reply, engine, ...NO_SUCH_TRADE) : reply.code(answer.status).send(answer.body);
   });
   addPositionRoutes(app, venue, options);

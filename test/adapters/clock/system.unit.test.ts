@@ -53,3 +53,14 @@ test('a timer an hour away fires within a second after the wall clock is stepped
   await sleep(1_050);
   expect(fired).toEqual(['stepped']);
 });
+
+test('a timer a tenth of a second away fires though the wall clock is set back by a day', async () => {
+  const real = new SystemClock();
+  let offsetMs = 0;
+  const clock: Clock = { now: () => plusMs(real.now(), offsetMs), monotonicNs: () => real.monotonicNs() };
+  const fired: string[] = [];
+  new SystemTimers(clock).at(plusMs(clock.now(), 100), () => fired.push('due'));
+  offsetMs = -86_400_000;
+  await sleep(300);
+  expect(fired).toEqual(['due']);
+});
