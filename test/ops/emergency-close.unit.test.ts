@@ -43,7 +43,7 @@ describe('the emergency close', () => {
     const codes = Object.keys(tool.MEANINGS);
     expect(codes).toEqual(['0', '1', '40', '41', '42', '43', '44', '45', '46', '47', '48', '64']);
     for (const code of codes) expect(stdout).toContain(`${code.padStart(2)}  ${tool.MEANINGS[code]!}`);
-    const section = runbook.slice(runbook.indexOf('## Emergency close'), runbook.indexOf('## Exit codes'));
+    const section = runbook.slice(runbook.indexOf('## Emergency close'), runbook.indexOf('## Dead-man'));
     expect([...section.matchAll(/^\| `(\d+)` \|/gm)].map(([, code]) => code)).toEqual(codes);
     expect(tool.PRECEDENCE.slice(1, -1)).toEqual([44, 42, 43, 40, 41, 45, 46, 47]);
   });
