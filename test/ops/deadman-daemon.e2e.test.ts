@@ -22,9 +22,9 @@ test('a daemon that compares with the broker is left alone; one that was killed 
   const daemon = drill.startDaemon();
   await drill.place.whenReady(daemon);
   const [metrics, options] = [`http://127.0.0.1:${port}/metrics`, ['--runtime-dir', emergency.stateDirectory]];
-  expect(await startDeadman(emergency, metrics, [...options, '--check'], { fast: false }).ended).toBe(0);
+  expect(await startDeadman(emergency, metrics, [...options, '--check'], { factor: 1 }).ended).toBe(0);
   // Three minutes of patience are three seconds here, in which a daemon that lives has compared three times.
-  const watch = startDeadman(emergency, metrics, [...options, '--flatten-after', '240', '--notify-after', '180']);
+  const watch = startDeadman(emergency, metrics, [...options, '--flatten-after', '240', '--notify-after', '180'], { factor: 60 });
   await new Promise((resolve) => setTimeout(resolve, 4_000));
   expect(watch.stderr()).not.toMatch(/STILL|ACTING/);
   // A hand's trade would halt the living daemon; beside a dead one it is what is open.

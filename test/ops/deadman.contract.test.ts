@@ -1,8 +1,9 @@
 /** The dead-man against the local broker: when it tells, when it closes, and that its own restarts buy it nothing. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { until } from '../e2e/processes.ts';
 import { GETTING_ON, STANDING, fakeMetrics, startDeadman } from './deadman.ts';
 import type { WatchProcess } from './deadman.ts';
@@ -10,8 +11,8 @@ import type { Emergency } from './emergency.ts';
 import { held, long, prepared } from './emergency.ts';
 
 const FLATTEN = ['--flatten-after', '180', '--every', '15'] as const;
-/** Longer, in time that passes sixty times as fast, than any patience that a test gives. */
-const LONG_MS = 4_500;
+/** Longer, in time that passes 120 times as fast, than any patience that a test gives. */
+const LONG_MS = 2_500;
 const whenSaid = (watch: WatchProcess, text: string): Promise<true> => until(`"${text}"`, async () => (watch.stderr().includes(text) ? true : null), [], 20_000);
 const readFile = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '');
 const stateFile = ({ drill }: Emergency): string => join(drill.place.directory, 'deadman.json');
@@ -59,10 +60,10 @@ describe('a daemon that stands still', () => {
     expect(await watch.ended).toBe(0);
     metrics.body = GETTING_ON();
     const again = startDeadman(emergency, metrics.url, FLATTEN);
-    await sleep(1_000);
+    await sleep(500);
     metrics.body = STANDING;
     await whenSaid(again, 'it has acted within the hour');
-    await sleep(2_000);
+    await sleep(1_000);
     expect(await emergency.account()).toEqual(['10 EUR_USD', 'STOP_LOSS']);
     expect(actedAt(emergency)).toBe(first);
     again.process.kill('SIGTERM');
@@ -100,7 +101,7 @@ describe('nothing is closed', () => {
     const watch = startDeadman(emergency, 'http://127.0.0.1:9/metrics', FLATTEN);
     await whenSaid(watch, 'never seen to get on');
     expect(watch.stderr()).toContain('nobody listens on http://127.0.0.1:9/metrics');
-    await sleep(2_500);
+    await sleep(1_000);
     expect(await closes(emergency)).toBe(1);
     watch.process.kill('SIGTERM');
     expect(await watch.ended).toBe(0);
@@ -109,21 +110,39 @@ describe('nothing is closed', () => {
   });
 });
 
+test('a silent port is no dead daemon while its control socket answers, nor is one at another port', async () => {
+  const emergency = await long();
+  const metrics = await fakeMetrics(GETTING_ON());
+  const first = startDeadman(emergency, metrics.url, FLATTEN);
+  await whenSeen(emergency);
+  const control = createServer((_request, response) => response.end('{}'));
+  await new Promise<void>((resolve) => control.listen(join(emergency.runtimeDirectory, 'control.sock'), () => resolve()));
+  onTestFinished(() => void control.close());
+  metrics.close();
+  await whenSaid(first, 'yet the daemon answers on');
+  await sleep(LONG_MS);
+  first.process.kill('SIGTERM');
+  expect(await first.ended).toBe(0);
+  expect(first.stderr()).not.toMatch(/STILL|ACTING/);
+  control.close();
+  const second = startDeadman(emergency, 'http://127.0.0.1:9/metrics', FLATTEN);
+  await whenSaid(second, 'never seen to get on');
+  expect(await closes(emergency)).toBe(1);
+});
+
 describe('the check', () => {
   test('says what does not work, in this order: the daemon, the token, the files', async () => {
     const emergency = await prepared();
     const metrics = await fakeMetrics(STANDING);
-    const check = (url: string, ...options: string[]) => startDeadman(emergency, url, ['--check', ...options], { fast: false });
+    const check = (url: string, ...options: string[]) => startDeadman(emergency, url, ['--check', ...options], { factor: 1 });
     const other = join(emergency.drill.place.directory, 'other');
     writeFileSync(other, 'not-the-token-of-this-broker\n', { mode: 0o600 });
     const nowhere = join(emergency.drill.place.directory, 'none');
     const refused = check(metrics.url, '--token-file', other);
-    const tried = [check(metrics.url), check('http://127.0.0.1:9/metrics'), check(metrics.url, '--state-file', join(nowhere, 'state.json')), check(metrics.url, '--flatten-after', '120', '--runtime-dir', nowhere), refused];
-    expect(await Promise.all(tried.map(({ ended }) => ended))).toEqual([0, 50, 52, 52, 51]);
+    const hung = check((await fakeMetrics(null)).url);
+    const tried = [check(metrics.url), check('http://127.0.0.1:9/metrics'), check(metrics.url, '--state-file', join(nowhere, 'state.json')), check(metrics.url, '--flatten-after', '120', '--runtime-dir', nowhere), refused, hung];
+    expect(await Promise.all(tried.map(({ ended }) => ended))).toEqual([0, 50, 52, 52, 51, 50]);
     expect(refused.stderr()).toContain('the broker refuses the token');
-    metrics.body = null;
-    const hung = check(metrics.url);
-    expect(await hung.ended).toBe(50);
     expect(hung.stderr()).toContain('it does not answer within 5000 ms');
   });
 });

@@ -1,4 +1,4 @@
-/** The dead-man in tests: as it exports itself, and as a process whose time passes sixty times as fast. */
+/** The dead-man in tests: as it exports itself, and as a process whose time passes fast. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createServer } from 'node:http';
@@ -10,8 +10,8 @@ import { ACCOUNT, ROOT } from '../e2e/processes.ts';
 import type { Emergency } from './emergency.ts';
 
 export const DEADMAN = join(ROOT, 'ops/deadman');
-const FAST = `const { performance } = require('node:perf_hooks'); const { setTimeout: sleep } = require('node:timers/promises'); const began = Date.now();
-const ports = { now: () => performance.now() * 60, clock: () => began + (Date.now() - began) * 60, sleep: (ms, signal) => sleep(ms / 60, undefined, { signal }).catch(() => undefined) };
+const fastBy = (factor: number): string => `const { performance } = require('node:perf_hooks'); const { setTimeout: sleep } = require('node:timers/promises'); const began = Date.now();
+const ports = { now: () => performance.now() * ${factor}, clock: () => began + (Date.now() - began) * ${factor}, sleep: (ms, signal) => sleep(ms / ${factor}, undefined, { signal }).catch(() => undefined) };
 require(${JSON.stringify(DEADMAN)}).main(process.argv.slice(1), ports).then((code) => process.exit(code));`;
 
 // --- what it exports ---
@@ -44,6 +44,8 @@ export interface FakeMetrics {
   readonly url: string;
   /** What is answered from now on; null answers nothing at all. */
   body: (() => string) | null;
+  /** From now on nobody listens. */
+  readonly close: () => void;
 }
 
 /** Metrics of a daemon that gets on with every look. */
@@ -58,11 +60,12 @@ export async function fakeMetrics(body: FakeMetrics['body']): Promise<FakeMetric
     if (fake.body !== null) response.end(fake.body());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
-  const fake: FakeMetrics = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`, body };
-  onTestFinished(() => {
+  const close = (): void => {
     server.closeAllConnections();
     server.close();
-  });
+  };
+  const fake: FakeMetrics = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`, body, close };
+  onTestFinished(close);
   return fake;
 }
 
@@ -74,9 +77,9 @@ export interface WatchProcess {
   readonly ended: Promise<number | null>;
 }
 
-export function startDeadman({ drill, runtimeDirectory, stateDirectory }: Emergency, metrics: string, options: readonly string[], { fast = true, passedOn = [] as readonly string[] } = {}): WatchProcess {
+export function startDeadman({ drill, runtimeDirectory, stateDirectory }: Emergency, metrics: string, options: readonly string[], { factor = 120 } = {}): WatchProcess {
   const usual = ['--account', ACCOUNT, '--environment', 'local', '--url', drill.address.rest, '--token-file', drill.place.tokenFile, '--state-dir', stateDirectory, '--runtime-dir', runtimeDirectory, '--state-file', join(drill.place.directory, 'deadman.json'), '--metrics', metrics];
-  const child = spawn(process.execPath, [...(fast ? ['-e', FAST, '--'] : [DEADMAN]), ...usual, ...options, '--', '--unit', 'none', '--watch', '1', '--deadline', '20', ...passedOn], { cwd: '/', env: {}, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [...(factor === 1 ? [DEADMAN] : ['-e', fastBy(factor), '--']), ...usual, ...options, '--', '--unit', 'none', '--watch', '1', '--deadline', '20'], { cwd: '/', env: {}, stdio: ['ignore', 'ignore', 'pipe'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));

@@ -8,9 +8,11 @@ import { LockstepClock } from '../../adapters/clock/lockstep.ts';
 import { parseInstant } from '../../domain/time.ts';
 import { DEADMAN, deadman } from './deadman.ts';
 import type { Account, Facts, Look } from './deadman.ts';
+import { olderNode } from './emergency.ts';
 
 const AT = parseInstant('2026-01-06T15:00:00Z');
 const source = readFileSync(DEADMAN, 'utf8');
+const older = olderNode();
 
 describe('the dead-man', () => {
   test('needs nothing but Node itself and the emergency close beside it', () => {
@@ -18,6 +20,10 @@ describe('the dead-man', () => {
     expect(required.length).toBeGreaterThan(5);
     expect(required.filter((name) => !(name.startsWith('node:') && builtinModules.includes(name.slice(5))))).toEqual(['./emergency-close']);
     expect(statSync(DEADMAN).mode & 0o111).toBe(0o111);
+  });
+
+  test.skipIf(older === null)('runs on the older Node of this machine', () => {
+    expect(spawnSync(older!, [DEADMAN, '--help'], { encoding: 'utf8', cwd: '/', env: {} })).toMatchObject({ status: 0, stderr: '' });
   });
 
   test('explains every exit code and every option in its help, and every exit code in the runbook', () => {
