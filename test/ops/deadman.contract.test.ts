@@ -1,5 +1,5 @@
 /** The dead-man against the local broker: when it tells, when it closes, and that its own restarts buy it nothing. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -96,6 +96,24 @@ describe('nothing is closed', () => {
     expect(said[2]).toContain('as if it had just acted');
   });
 
+  test('while the action could not be remembered, and then it is', async () => {
+    const emergency = await long();
+    const [metrics, directory] = [await fakeMetrics(GETTING_ON()), join(emergency.drill.place.directory, 'state')];
+    mkdirSync(directory);
+    const watch = startDeadman(emergency, metrics.url, [...FLATTEN, '--state-file', join(directory, 'state.json')]);
+    await until('progress', async () => (readFile(join(directory, 'state.json')).includes('"seen":true') ? true : null), [], 20_000);
+    // A directory in the file's place: it can be written beside, and not replaced.
+    rmSync(join(directory, 'state.json'));
+    mkdirSync(join(directory, 'state.json', 'in the way'), { recursive: true });
+    metrics.body = STANDING;
+    await whenSaid(watch, 'the state file cannot be kept');
+    await sleep(500);
+    expect(await closes(emergency)).toBe(1);
+    rmSync(join(directory, 'state.json'), { recursive: true });
+    await whenSaid(watch, 'ACTED');
+    expect(await emergency.account()).toEqual([]);
+  });
+
   test('for a daemon that was never seen to get on, however long it is silent; another account’s memory is refused', async () => {
     const emergency = await long();
     const watch = startDeadman(emergency, 'http://127.0.0.1:9/metrics', FLATTEN);
@@ -142,6 +160,7 @@ describe('the check', () => {
     const hung = check((await fakeMetrics(null)).url);
     const tried = [check(metrics.url), check('http://127.0.0.1:9/metrics'), check(metrics.url, '--state-file', join(nowhere, 'state.json')), check(metrics.url, '--flatten-after', '120', '--runtime-dir', nowhere), refused, hung];
     expect(await Promise.all(tried.map(({ ended }) => ended))).toEqual([0, 50, 52, 52, 51, 50]);
+    expect(existsSync(stateFile(emergency))).toBe(false);
     expect(refused.stderr()).toContain('the broker refuses the token');
     expect(hung.stderr()).toContain('it does not answer within 5000 ms');
   });
