@@ -174,6 +174,13 @@ describe('a second operator', () => {
     expect(events[0]).toMatchObject({ type: 'CommandRequestLapsed', data: { cause: 'changed', by: 'ben' } });
   });
 
+  test('may be asked anew by who asked, when something has changed; by another verb in any case; and not at all where none is demanded any more', () => {
+    expect(said([{ operator: 'mara' }, { operator: 'mara', minute: 1, shown: { worstLoss: '27' } }])).toMatchObject({ pending: true, safety: { request: { at: at(1), shown: { worstLoss: '27' } } } });
+    expect(said([{ operator: 'mara' }, { verb: 'halt', operator: 'mara' }, { verb: 'resume', operator: 'ben', minute: 1 }])).toMatchObject({ pending: true, types: ['CommandRequested', 'ControlAccess'], safety: { request: { verb: 'resume', operator: 'ben' } } });
+    const { safety } = said([{ operator: 'mara' }]);
+    expect(said([{ operator: 'ben' }], 'none', safety)).toMatchObject({ accepted: true, safety: { mode: 'ARMED', request: null } });
+  });
+
   test('never stands in the way of what else refuses, nor of who stops trading', () => {
     expect(said([{ operator: 'mara', facts: { ready: false, notReadyReason: 'starting' } }])).toMatchObject({ message: 'not ready: starting', safety: { request: null } });
     expect(said([{ operator: 'mara' }, { operator: 'ben', facts: { unacknowledged: new Set(['trade 7']) } }])).toMatchObject({ accepted: false, safety: { mode: 'OBSERVING', request: { operator: 'mara' } } });
