@@ -26,7 +26,7 @@ const NO_PROMISES = [
   { selector: ':function[async=true]', message: 'Nothing in the domain waits.' },
 ];
 
-const NODE_20_GLOBALS = ['AbortController', 'AbortSignal', 'Buffer', 'URL', 'module', 'performance', 'process', 'require', 'clearTimeout', 'setTimeout'];
+const NODE_20_GLOBALS = ['AbortController', 'AbortSignal', 'Buffer', 'URL', '__dirname', 'module', 'performance', 'process', 'require', 'clearTimeout', 'setTimeout'];
 const LATER_THAN_NODE_20 = [['Promise', 'withResolvers'], ['Promise', 'try'], ['Object', 'groupBy'], ['Map', 'groupBy'], ['Array', 'fromAsync'], ['URL', 'parse'], ['Iterator', 'from'], ['RegExp', 'escape'], ['process', 'getBuiltinModule']]
   .map(([object, property]) => ({ object, property, message: 'Node 20 does not have it.' }));
 
@@ -75,7 +75,7 @@ export default tseslint.config(
   },
   {
     // Plain JavaScript that must run on the Node of any machine, from 20 on: no syntax beyond ES2023, no name that came later.
-    files: ['ops/emergency-close'],
+    files: ['ops/emergency-close', 'ops/deadman'],
     languageOptions: { ecmaVersion: 2023, sourceType: 'commonjs', globals: Object.fromEntries(NODE_20_GLOBALS.map((name) => [name, 'readonly'])) },
     linterOptions: { noInlineConfig: true, reportUnusedDisableDirectives: 'error' },
     rules: {

@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { format, units } from '../domain/money.ts';
+import { SECOND_OPERATOR } from '../domain/consent.ts';
 import { DISPOSITIONS } from '../domain/events.ts';
 
 const DECIMAL = /^\d{1,12}(\.\d{1,10})?$/;
@@ -158,6 +159,7 @@ const safety = z.strictObject({
   slippageStrikesMax: integer(1, 100).default(3).describe('Strikes since the last arming that halt.'),
   positionCheckIntervalMs: integer(1_000, 600_000).default(30_000).describe('While a position is open its size is compared with the broker’s this often.'),
   diskFreeBytesMin: integer(0, 999_999_999_999_999).default(1_073_741_824).describe('With less room for the log than this, in bytes, an armed daemon only reduces and nothing is opened.'),
+  secondOperator: z.enum(SECOND_OPERATOR).default('none').describe('Commands that take effect only when another operator says the same within ten minutes: none, arm, or armAndResume. Nothing that stops trading ever does.'),
   restart: z
     .strictObject({
       downMsMax: integer(0, 86_400_000).default(300_000).describe('After a longer absence the daemon does not come back armed.'),

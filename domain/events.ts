@@ -101,6 +101,10 @@ export const DISCREPANCY_KINDS = [
 ] as const;
 /** What is done about a difference; `note` changes nothing. */
 export const CORRECTION_RULES = ['adopt', 'recreateStop', 'reduce', 'flatten', 'halt', 'note'] as const;
+/** Commands that configuration may have two people say. */
+const SECONDED_VERBS = ['arm', 'resume'] as const;
+/** Why a request was not carried out when a second operator came. */
+const LAPSE_CAUSES = ['late', 'changed'] as const;
 /** Why a transaction waits for an operator's acknowledgement. */
 export const REVIEW_CAUSES = ['unknownType', 'unknownReason', 'manualClose'] as const;
 
@@ -355,6 +359,29 @@ export const CATALOGUE = {
     /** The line itself, verbatim. */
     line: z.string().max(65_536),
   })),
+  /** One operator asks for what takes two, on what stood at the time. */
+  CommandRequested: define('safety', 1, z.strictObject({
+    verb: z.enum(SECONDED_VERBS),
+    operator: text,
+    reason: text,
+    shown: z.strictObject({
+      mode: z.enum(MODES),
+      /** When it was entered; null before the first change of mode. */
+      modeSince: time.nullable(),
+      /** Of a halt: all of them. */
+      causes: z.array(text),
+      /** Every open trade of the account. */
+      position: z.array(z.strictObject({ tradeId: transactionId, instrument, units: decimal })),
+      worstLoss: decimal,
+      currency: z.string(),
+      /** Build, configuration and model that would trade. */
+      identity: z.string(),
+    }),
+  })),
+  /** Another operator said the same in time, on what was unchanged: the command is carried out, and told next. */
+  CommandSeconded: define('safety', 1, z.strictObject({ verb: z.enum(SECONDED_VERBS), operator: text, reason: text, requestedBy: text, requestReason: text, requestedAt: time })),
+  /** Another operator (`by`) came too late, or to something else than was requested: the request of `operator` is void. */
+  CommandRequestLapsed: define('safety', 1, z.strictObject({ verb: z.enum(SECONDED_VERBS), operator: text, cause: z.enum(LAPSE_CAUSES), detail: text, by: text })),
   /** Every operator command, obeyed or refused. */
   ControlAccess: define('safety', 1, z.strictObject({ operator: text, verb: text, outcome: text })),
 

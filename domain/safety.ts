@@ -4,8 +4,10 @@
  *
  * Modes: OBSERVING decides and sends nothing · ARMED trades · REDUCING closes only · HALTED sends no policy
  * order and goes on mirroring and reconciling. Stopping takes one command or one breached limit; arming takes a
- * named operator and a reason.
+ * named operator and a reason, and a second operator where configuration demands one (`consent.ts`).
  */
+import type { CommandRequest, Shown } from './consent.ts';
+import { decideConsent, takesTwo } from './consent.ts';
 import type { DataOf, Disposition, DomainEvent, Mode } from './events.ts';
 import type { Instant } from './time.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from './time.ts';
@@ -33,9 +35,11 @@ export interface Safety {
   readonly lossesInARow: number;
   /** Opening orders meant since then. */
   readonly executions: number;
+  /** What one operator has asked for and no other has answered; it may have become void meanwhile. */
+  readonly request: CommandRequest | null;
 }
 
-export const initialSafety: Safety = { mode: 'OBSERVING', since: null, cause: 'firstStart', disposition: null, haltCauses: [], intendedAt: [], rejectedAt: [], slippageStrikes: 0, lossesInARow: 0, executions: 0 };
+export const initialSafety: Safety = { mode: 'OBSERVING', since: null, cause: 'firstStart', disposition: null, haltCauses: [], intendedAt: [], rejectedAt: [], slippageStrikes: 0, lossesInARow: 0, executions: 0, request: null };
 
 // --- evolve ---
 
@@ -50,7 +54,7 @@ function halted(safety: Safety, data: DataOf<'TradingHalted'>, at: Instant): Saf
 export function evolveSafety(safety: Safety, event: DomainEvent, at: Instant, limits: SafetyLimits): Safety {
   switch (event.type) {
     case 'TradingArmed':
-      return { ...moved(safety, 'ARMED', `operator ${event.data.operator}`, at), ...NO_STREAK, slippageStrikes: 0 };
+      return { ...moved(safety, 'ARMED', `operator ${event.data.operator}`, at), ...NO_STREAK, slippageStrikes: 0, request: null };
     case 'TradingObserving':
       return moved(safety, 'OBSERVING', event.data.cause, at);
     case 'TradingReducing':
@@ -58,9 +62,14 @@ export function evolveSafety(safety: Safety, event: DomainEvent, at: Instant, li
     case 'TradingHalted':
       return halted(safety, event.data, at);
     case 'TradingResumed':
-      return { ...moved(safety, 'OBSERVING', `operator ${event.data.operator}`, at), ...NO_STREAK, rejectedAt: [] };
+      return { ...moved(safety, 'OBSERVING', `operator ${event.data.operator}`, at), ...NO_STREAK, rejectedAt: [], request: null };
     case 'TradingDisarmed':
       return moved(safety, 'OBSERVING', `operator ${event.data.operator}`, at);
+    case 'CommandRequested':
+      return { ...safety, request: { ...event.data, at } };
+    case 'CommandSeconded':
+    case 'CommandRequestLapsed':
+      return { ...safety, request: null };
     case 'OrderIntended':
       return { ...safety, intendedAt: [...safety.intendedAt.filter((earlier) => earlier > at - DAY_MS), at], executions: safety.executions + (event.data.leg === 'open' ? 1 : 0) };
     case 'OrderRejected':
@@ -126,10 +135,15 @@ export interface CommandFacts {
   readonly hasPosition: boolean;
   /** What waits for an operator: `trade 7`, `transaction 9`. */
   readonly unacknowledged: ReadonlySet<string>;
+  /** What a request of this moment is bound to. */
+  readonly shown: Shown;
+  readonly now: Instant;
 }
 
 export interface CommandResult {
+  /** Carried out. A request that waits for a second operator is not. */
   readonly accepted: boolean;
+  readonly pending?: true;
   readonly message: string;
   readonly events: readonly DomainEvent[];
 }
@@ -152,13 +166,20 @@ export function decideCommand(safety: Safety, command: OperatorCommand, facts: C
   const anonymous = refuseAnonymous(command);
   if (anonymous !== null) return answer(false, anonymous);
   const { operator, reason } = command;
+  /** What takes two people where configuration says so. */
+  const carryOut = (verb: 'arm' | 'resume', message: string, events: readonly DomainEvent[]): CommandResult => {
+    if (!takesTwo(settings.safety.secondOperator, verb)) return answer(true, message, events);
+    const consent = decideConsent(safety.request, { verb, operator, reason }, facts.shown, facts.now);
+    if (consent.kind === 'given') return answer(true, `${message}, ${consent.message}`, [...consent.events, ...events]);
+    return { ...answer(false, consent.message, consent.events), ...(consent.kind === 'asked' ? { pending: true } : {}) };
+  };
   switch (command.verb) {
     case 'arm':
       if (safety.mode === 'HALTED') return answer(false, 'trading is halted: find out why, then `resume` first');
       if (!facts.ready) return answer(false, `not ready: ${facts.notReadyReason}`);
       if (facts.unacknowledged.size > 0) return answer(false, acknowledgeFirst(facts));
       if (safety.mode === 'ARMED') return answer(true, 'already armed');
-      return answer(true, 'armed', [{ type: 'TradingArmed', data: { operator, reason, worstLoss: format(settings.worstLoss), currency: settings.homeCurrency } }]);
+      return carryOut('arm', 'armed', [{ type: 'TradingArmed', data: { operator, reason, worstLoss: format(settings.worstLoss), currency: settings.homeCurrency } }]);
     case 'disarm':
       if (safety.mode === 'HALTED') return answer(false, 'trading is halted, which is stricter than disarmed; use `resume` to leave the halt');
       return answer(true, facts.hasPosition ? 'reducing until flat, then observing' : 'observing', [{ type: 'TradingDisarmed', data: { operator, reason } }, ...reduceIfOpen(facts, 'disarm')]);
@@ -167,7 +188,7 @@ export function decideCommand(safety: Safety, command: OperatorCommand, facts: C
     case 'resume':
       if (safety.mode !== 'HALTED') return answer(false, `trading is ${safety.mode}, not halted`);
       if (facts.unacknowledged.size > 0) return answer(false, acknowledgeFirst(facts));
-      return answer(true, facts.hasPosition ? 'reducing until flat, then observing' : 'observing', [{ type: 'TradingResumed', data: { operator, reason } }, ...reduceIfOpen(facts, 'resume')]);
+      return carryOut('resume', facts.hasPosition ? 'reducing until flat, then observing' : 'observing', [{ type: 'TradingResumed', data: { operator, reason } }, ...reduceIfOpen(facts, 'resume')]);
     case 'reconcile':
       return answer(true, 'reconciling');
     case 'acknowledge': {

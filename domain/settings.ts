@@ -1,5 +1,6 @@
 /** What the desk must know of its configuration, in the core's own types. */
 import type { Blackout, TradingCalendar } from './calendar.ts';
+import type { SecondOperator } from './consent.ts';
 import type { Disposition } from './events.ts';
 import type { HealthLimits } from './health.ts';
 import type { Instrument } from './instruments.ts';
@@ -58,6 +59,8 @@ export interface SafetyLimits {
   readonly positionCheckIntervalMs: number;
   /** With less room for the log nothing is opened. */
   readonly diskFreeBytesMin: number;
+  /** Which commands take two people. */
+  readonly secondOperator: SecondOperator;
   readonly dispositions: { readonly [Cause in HaltCause]: Disposition };
 }
 

@@ -11,6 +11,8 @@ import type { ConfigOption } from './commands/common.ts';
 import { certify } from './commands/certify.ts';
 import type { CertifyOptions } from './commands/certify.ts';
 import { checkConfig, showConfig } from './commands/config.ts';
+import { DRILL_HELP, emergencyDrill } from './commands/emergency-drill.ts';
+import type { DrillOptions } from './commands/emergency-drill.ts';
 import { FAULT_PROXY_HELP, runFaultProxy } from './commands/fault-proxy.ts';
 import type { FaultProxyCommand } from './commands/fault-proxy.ts';
 import { demo } from './commands/demo.ts';
@@ -111,6 +113,14 @@ program.command('fault-proxy').summary('a TCP proxy that fails on purpose')
   .option('--log <file>', 'append every strike to a file of JSON lines')
   .addHelpText('after', FAULT_PROXY_HELP)
   .action((options: FaultProxyCommand) => act(() => runFaultProxy(options))());
+
+program.command('emergency-drill').summary('measure how long an emergency close takes').addOption(configOption()).addOption(jsonOption())
+  .option('--environment <name>', 'local: a local broker of its own; practice: the configured practice account', 'local')
+  .option('--runs <n>', 'closes to time', '20').option('--pairs <names>', 'pairs in which a position is opened each time', 'EUR_USD,USD_JPY,GBP_USD')
+  .option('--round-trip-ms <n>', 'local: how much longer every exchange takes', '300')
+  .option('--record <file>', 'append the figures to a file of JSON lines', 'data/drills.jsonl').option('--yes', 'practice: do not ask', false)
+  .addHelpText('after', DRILL_HELP)
+  .action((options: DrillOptions) => act(() => emergencyDrill(options))());
 
 program.command('run').summary('run the daemon').addOption(configOption()).action((options: ConfigOption) => act(() => run(options))());
 

@@ -25,6 +25,8 @@ export const commandSchema = z.discriminatedUnion('verb', [
 
 export const outcomeSchema = z.strictObject({
   accepted: z.boolean(),
+  /** Not carried out yet: another operator must say the same. */
+  pending: z.literal(true).optional(),
   /** The mode after the command. */
   mode: z.enum(MODES),
   /** For a human: what happened, or why not and what to do. */

@@ -3,7 +3,9 @@
  * the same inputs give the same facts, live, in a replay and in a simulation.
  */
 import type { BrokerReadFailure, Quote } from '../broker.ts';
+import type { Shown } from '../consent.ts';
 import { instrumentData } from '../instruments.ts';
+import { format } from '../money.ts';
 import { decideCommand, decideRestart } from '../safety.ts';
 import { formatInstant } from '../time.ts';
 import { workingOrders } from '../trading.ts';
@@ -284,17 +286,32 @@ function importEmergency(draft: Draft, lines: readonly EmergencyLine[]): void {
 
 // --- operators ---
 
+/** What an operator who asks now has before them, as far as a second one must find it unchanged. */
+function shownOf({ safety, ledger, settings, run }: DeskState): Shown {
+  return {
+    mode: safety.mode,
+    modeSince: safety.since === null ? null : formatInstant(safety.since),
+    causes: [...safety.haltCauses],
+    position: [...ledger.openTrades.values()].map(({ tradeId, instrument, units }) => ({ tradeId, instrument, units: format(units) })),
+    worstLoss: format(settings.worstLoss),
+    currency: settings.homeCurrency,
+    identity: run.startedIdentity ?? 'none',
+  };
+}
+
 function obey(draft: Draft, input: Extract<Input, { kind: 'operator' }>): void {
   const { live, safety, settings, unacknowledged } = draft.state;
-  const { events, accepted, message } = decideCommand(safety, input.command, {
+  const { events, accepted, pending, message } = decideCommand(safety, input.command, {
     ready: live.notReady === null && live.unresolved === null,
     notReadyReason: live.notReady ?? 'ledger and broker differ',
     hasPosition: hasOurPosition(draft.state),
     unacknowledged,
+    shown: shownOf(draft.state),
+    now: draft.now,
   }, settings);
   draft.tellAll(events, { actor: `operator ${input.command.operator.slice(0, 64)}` });
   if (accepted && input.command.verb === 'resume') draft.ask({ kind: 'removeHaltFile' });
   if (accepted && input.command.verb === 'reconcile') return reconcileForOperator(draft, input.commandId);
-  draft.ask({ kind: 'reply', commandId: input.commandId, result: { accepted, message } });
+  draft.ask({ kind: 'reply', commandId: input.commandId, result: { accepted, ...(pending === undefined ? {} : { pending }), message } });
   if (live.ledgerWhole) flattenWhatIsDue(draft);
 }

@@ -82,7 +82,9 @@ export async function backtest(options: BacktestOptions): Promise<number> {
   const bar = progressBar('bars', market.timeline.barsTotal);
   try {
     const startedAt = performance.now();
-    const result = await runBacktest({ config, configHash: hash, build: BUILD, policy, evaluator, trained, market, store, progress: (done) => bar.update(done) });
+    // It trades nothing, and has one operator.
+    const alone: Config = { ...config, safety: { ...config.safety, secondOperator: 'none' } };
+    const result = await runBacktest({ config: alone, configHash: hash, build: BUILD, policy, evaluator, trained, market, store, progress: (done) => bar.update(done) });
     bar.stop();
     const seconds = (performance.now() - startedAt) / 1_000;
     warn(`${result.bars} bars in ${seconds.toFixed(1)} s, ${Math.round(result.bars / seconds)} a second`);

@@ -95,12 +95,12 @@ function chosen(experiments: readonly Experiment[], only: string | undefined): r
 }
 
 /** Two hands on one account would see each other's orders. */
-async function refuseBesideDaemon(config: Config): Promise<void> {
+export async function refuseBesideDaemon(config: Config): Promise<void> {
   const running = await fetchStatus(config.control.socketPath).then(() => true, (error: unknown) => {
     if (error instanceof DaemonNotRunningError) return false;
     throw error;
   });
-  if (running) throw new UsageError('a daemon runs on this configuration: stop it first, the experiments trade its account');
+  if (running) throw new UsageError('a daemon runs on this configuration: stop it first, its account is to be traded');
 }
 
 async function instrumentOf(broker: Broker, name: string): Promise<Instrument> {

@@ -13,7 +13,7 @@ import { haltFileIn } from '../../adapters/control/halt-file.ts';
 import { createMetrics } from '../../adapters/control/metrics.ts';
 import type { MetricsRegistry } from '../../adapters/control/metrics.ts';
 import { startMonitorServer } from '../../adapters/control/monitor.ts';
-import type { ControlCommand } from '../../adapters/control/protocol.ts';
+import type { ControlCommand, ControlOutcome } from '../../adapters/control/protocol.ts';
 import { startControlServer } from '../../adapters/control/server.ts';
 import { createOandaBroker } from '../../adapters/oanda/client.ts';
 import { watchDepartures } from '../../adapters/oanda/departures.ts';
@@ -23,7 +23,6 @@ import { BrokerReadError } from '../../domain/broker.ts';
 import type { Broker, FeedName } from '../../domain/broker.ts';
 import type { Clock, Timers } from '../../domain/clock.ts';
 import type { RunFacts } from '../../domain/desk/inputs.ts';
-import type { DeskState } from '../../domain/desk/state.ts';
 import type { CommandResult } from '../../domain/safety.ts';
 import { deskSettings } from '../desk-settings.ts';
 import { CheckpointKeeper } from './checkpoint.ts';
@@ -198,7 +197,7 @@ type Replies = Map<number, (result: Omit<CommandResult, 'events'>) => void>;
 async function startServers(config: Config, runtime: Runtime, replies: Replies, metrics: MetricsRegistry, time: Timekeeping, logger: Logger): Promise<() => Promise<void>> {
   let commands = 0;
   const onFault = (fault: Error): void => logger.error({ detail: fault.message }, 'control plane');
-  const command = async (spoken: ControlCommand): Promise<{ accepted: boolean; message: string; mode: DeskState['safety']['mode'] }> => {
+  const command = async (spoken: ControlCommand): Promise<ControlOutcome> => {
     commands += 1;
     const commandId = commands;
     const result = await new Promise<Omit<CommandResult, 'events'>>((resolve) => {

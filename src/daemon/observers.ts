@@ -81,6 +81,12 @@ function logEvent(logger: Logger, { event, correlationId, actor }: Emission): vo
     case 'TradingDisarmed':
     case 'TradingResumed':
       return logger.warn({ ...line, operator: event.data.operator, reason: event.data.reason }, 'operator');
+    case 'CommandRequested':
+      return logger.warn({ ...line, operator: event.data.operator, reason: event.data.reason, verb: event.data.verb }, 'operator asks for a second one');
+    case 'CommandSeconded':
+      return logger.warn({ ...line, operator: event.data.operator, reason: event.data.reason, verb: event.data.verb, requestedBy: event.data.requestedBy }, 'second operator');
+    case 'CommandRequestLapsed':
+      return logger.warn({ ...line, operator: event.data.operator, verb: event.data.verb, cause: event.data.cause, by: event.data.by }, 'request is void');
     case 'ModelSwapped':
       return logger.warn({ ...line, operator: event.data.operator, reason: event.data.reason, model: event.data.modelLabel, modelHash: event.data.modelHash }, 'model swapped');
     case 'ModelRejected':

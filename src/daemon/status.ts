@@ -1,5 +1,6 @@
 /** What the daemon says of itself: mode, positions, profit and how far each limit is away. */
 import type { Json } from '../../domain/canonical.ts';
+import { stands, standsUntil } from '../../domain/consent.ts';
 import { conditionsOf } from '../../domain/desk/conditions.ts';
 import { exposureWith } from '../../domain/desk/exposure.ts';
 import { restrictionOf, unsoundness } from '../../domain/desk/opening.ts';
@@ -49,12 +50,20 @@ export function statusOf(state: DeskState, now: Instant, bars: { readonly done: 
     lastTransactionId: ledger.lastTransactionId,
     foreignTrades: [...state.foreignTradeIds],
     unacknowledged: [...state.unacknowledged],
+    request: requestOf(state, now),
     worstLoss: format(settings.worstLoss),
     instruments: [...state.books.values()].map((book) => instrumentStatus(state, book, now)),
     limits: limitsOf(state, now, exposure),
     currencies: currenciesOf(exposure, settings.safety.currencyExposureMax),
     bars: bars === null ? null : { done: bars.done, total: bars.total },
   };
+}
+
+/** What waits for a second operator; null when nothing does. */
+function requestOf({ safety: { request } }: DeskState, now: Instant): Json {
+  if (request === null || !stands(request, now)) return null;
+  const { verb, operator, reason, at } = request;
+  return { verb, operator, reason, at: formatInstant(at), until: formatInstant(standsUntil(request)) };
 }
 
 /** Each limit of the account as a whole with what stands against it, orders in flight included, and what is left. */

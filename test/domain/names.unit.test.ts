@@ -157,7 +157,7 @@ describe('the catalogue of events', () => {
       ledger: ['BrokerExchangeRecorded', 'BrokerTransactionRecorded', 'ForeignTradeObserved', 'LedgerBaselined', 'ReviewRequired'],
       trading: ['DecisionMade', 'DecisionSkipped', 'OrderAbandoned', 'OrderAccepted', 'OrderCancelled', 'OrderDenied', 'OrderFilled', 'OrderIntended', 'OrderOutcomeUnknown', 'OrderRejected', 'OrderSubmitted', 'PositionAdjusted', 'StopReplaced', 'StopReplacementFailed', 'StopReplacementIntended'],
       reconciliation: ['DiscrepancyDetected', 'ReconciliationCompleted'],
-      safety: ['ControlAccess', 'EmergencyRecordImported', 'ForeignTradeAcknowledged', 'TransactionAcknowledged', 'TradingArmed', 'TradingDisarmed', 'TradingHalted', 'TradingObserving', 'TradingReducing', 'TradingResumed'],
+      safety: ['CommandRequestLapsed', 'CommandRequested', 'CommandSeconded', 'ControlAccess', 'EmergencyRecordImported', 'ForeignTradeAcknowledged', 'TransactionAcknowledged', 'TradingArmed', 'TradingDisarmed', 'TradingHalted', 'TradingObserving', 'TradingReducing', 'TradingResumed'],
       daemon: ['AlertRaised', 'DaemonStarted', 'DaemonStopped', 'EpochRaised', 'FeedConnected', 'FeedDisconnected', 'ModelLoaded', 'ModelRejected', 'ModelSwapped'],
     };
     const raised: { readonly [type: string]: number } = { DaemonStarted: 2, DecisionMade: 2, DecisionSkipped: 2, OrderIntended: 2, OrderDenied: 2, ReconciliationCompleted: 2, DiscrepancyDetected: 2 };
@@ -193,6 +193,15 @@ describe('the catalogue of events', () => {
     expect(parseEvent('DaemonStarted', 1, started, 'daemon-x@0').data).toEqual({ ...started, instruments: null });
     expect(() => parseEvent('OrderDenied', 1, { ...denied, leg: 'sideways' }, 'trading-x@2')).toThrow(/trading-x@2: OrderDenied is malformed/);
     expect(() => parseEvent('DiscrepancyDetected', 1, null, 'reconciliation-x@2')).toThrow(EventFormatError);
+  });
+
+  test('reads the words of two operators, and no others', () => {
+    const shown = { mode: 'HALTED', modeSince: '2026-01-06T15:00:00Z', causes: ['lossLimit'], position: [{ tradeId: '7', instrument: 'EUR_USD', units: '-100' }], worstLoss: '26', currency: 'USD', identity: 'b c m' };
+    const requested = { verb: 'resume', operator: 'mara', reason: 'week 12', shown };
+    const seconded = { verb: 'resume', operator: 'ben', reason: 'looked', requestedBy: 'mara', requestReason: 'week 12', requestedAt: '2026-01-06T15:00:00Z' };
+    const lapsed = { verb: 'arm', operator: 'mara', cause: 'late', detail: 'stood until', by: 'ben' };
+    for (const [type, data] of [['CommandRequested', requested], ['CommandSeconded', seconded], ['CommandRequestLapsed', lapsed]] as const) expect(parseEvent(type, 1, data, 'safety-x@4')).toEqual({ type, data });
+    expect(() => parseEvent('CommandRequested', 1, { ...requested, verb: 'halt' }, 'safety-x@4')).toThrow(/CommandRequested is malformed/);
   });
 
   test('reads what it wrote and refuses the rest, with the place and the field', () => {

@@ -1,17 +1,19 @@
 import { describe, expect, test } from 'vitest';
+import type { SecondOperator, Shown } from '../../domain/consent.ts';
 import type { DataOf, DomainEvent, Mode } from '../../domain/events.ts';
 import { MODES } from '../../domain/events.ts';
-import type { CommandFacts, OperatorCommand, RestartFacts, Safety } from '../../domain/safety.ts';
+import type { CommandFacts, CommandResult, OperatorCommand, RestartFacts, Safety } from '../../domain/safety.ts';
 import { decideByPosition, decideCommand, decideRestart, evolveSafety, halt, initialSafety, ordersLastDay, ordersLastHour } from '../../domain/safety.ts';
 import { HALT_CAUSES } from '../../domain/settings.ts';
-import { DAY_MS, HOUR_MS, parseInstant, plusMs } from '../../domain/time.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS, parseInstant, plusMs } from '../../domain/time.ts';
 import type { Instant } from '../../domain/time.ts';
 import type { PlainVerb } from './desk-harness.ts';
 import { LIMITS, SETTINGS } from './settings.ts';
 
 const AT = parseInstant('2026-01-06T15:00:00Z');
 const inMode = (mode: Mode): Safety => ({ ...initialSafety, mode, disposition: mode === 'HALTED' ? 'hold' : null });
-const READY: CommandFacts = { ready: true, notReadyReason: '', hasPosition: false, unacknowledged: new Set() };
+const SHOWN: Shown = { mode: 'OBSERVING', modeSince: null, causes: [], position: [], worstLoss: '26', currency: 'USD', identity: 'build-1 c m' };
+const READY: CommandFacts = { ready: true, notReadyReason: '', hasPosition: false, unacknowledged: new Set(), shown: SHOWN, now: AT };
 const command = (verb: PlainVerb, change: { readonly operator?: string; readonly reason?: string } = {}): OperatorCommand => ({ verb, operator: 'mara', reason: 'a test', ...change });
 const evolve = (safety: Safety, events: readonly DomainEvent[], at: Instant = AT): Safety => events.reduce((folded, event) => evolveSafety(folded, event, at, LIMITS), safety);
 const filledWith = (slippageShare: string | null): DomainEvent => ({ type: 'OrderFilled', data: { slippageShare, pl: '0', financing: '0' } as DataOf<'OrderFilled'> });
@@ -88,6 +90,103 @@ describe('an operator command', () => {
 
   test('takes names of other scripts', () => {
     expect(decideCommand(inMode('OBSERVING'), command('arm', { operator: 'Zoë Müller-Østby' }), READY, SETTINGS).accepted).toBe(true);
+  });
+});
+
+describe('a second operator', () => {
+  const DEMANDED = (secondOperator: SecondOperator) => ({ ...SETTINGS, safety: { ...LIMITS, secondOperator } });
+  const at = (minutes: number): Instant => plusMs(AT, minutes * MINUTE_MS);
+
+  interface Said {
+    readonly verb?: PlainVerb;
+    readonly operator: string;
+    readonly minute?: number;
+    readonly shown?: Partial<Shown>;
+    readonly facts?: Partial<CommandFacts>;
+  }
+  /** What each word comes to, from a mode on: the last result, and the state that the log then gives. */
+  function said(words: readonly Said[], demanded: SecondOperator = 'armAndResume', from: Safety = inMode('OBSERVING')) {
+    let [safety, result] = [from, null as CommandResult | null];
+    for (const { verb = 'arm', operator, minute = 0, shown = {}, facts = {} } of words) {
+      result = decideCommand(safety, command(verb, { operator, reason: `${operator} has looked` }), { ...READY, ...facts, shown: { ...SHOWN, mode: safety.mode, ...shown }, now: at(minute) }, DEMANDED(demanded));
+      safety = evolve(safety, result.events, at(minute));
+    }
+    return { safety, ...result!, types: result!.events.map(({ type }) => type) };
+  }
+
+  test('is asked for by the first, who alone changes nothing; the words say what stood and what to do', () => {
+    const { safety, accepted, pending, message, types } = said([{ operator: 'mara' }]);
+    expect([safety.mode, accepted, pending, types]).toEqual(['OBSERVING', false, true, ['CommandRequested', 'ControlAccess']]);
+    expect(message).toBe('arm is requested, and takes another operator: mode OBSERVING, position flat, worst loss 26 USD. Until 2026-01-06T15:10:00.000000000Z somebody else says `arm` to carry it out');
+    expect(safety.request).toMatchObject({ verb: 'arm', operator: 'mara', reason: 'mara has looked', at: AT, shown: SHOWN });
+  });
+
+  test('carries it out by saying the same; both names and both reasons are told', () => {
+    const { safety, accepted, message, events } = said([{ operator: 'mara' }, { operator: 'ben', minute: 9 }]);
+    expect([accepted, message, safety.mode, safety.request]).toEqual([true, 'armed, requested by mara', 'ARMED', null]);
+    expect(events).toEqual([
+      { type: 'CommandSeconded', data: { verb: 'arm', operator: 'ben', reason: 'ben has looked', requestedBy: 'mara', requestReason: 'mara has looked', requestedAt: '2026-01-06T15:00:00.000000000Z' } },
+      { type: 'TradingArmed', data: { operator: 'ben', reason: 'ben has looked', worstLoss: '26', currency: 'USD' } },
+      { type: 'ControlAccess', data: { operator: 'ben', verb: 'arm', outcome: 'accepted' } },
+    ]);
+  });
+
+  test('ends a halt where that is demanded, and is not asked where it is not', () => {
+    const halted = { ...inMode('HALTED'), haltCauses: ['operator'] };
+    const shown = { causes: ['operator'] };
+    expect(said([{ verb: 'resume', operator: 'mara', shown }], 'arm', halted)).toMatchObject({ accepted: true, safety: { mode: 'OBSERVING' } });
+    expect(said([{ verb: 'resume', operator: 'mara', shown }], 'armAndResume', halted)).toMatchObject({ accepted: false, pending: true, safety: { mode: 'HALTED' } });
+    expect(said([{ verb: 'resume', operator: 'mara', shown }, { verb: 'resume', operator: 'ben', shown }], 'armAndResume', halted)).toMatchObject({ accepted: true, safety: { mode: 'OBSERVING', request: null } });
+    expect(said([{ operator: 'mara' }], 'none')).toMatchObject({ accepted: true, types: ['TradingArmed', 'ControlAccess'] });
+  });
+
+  test.each(['mara', 'Mara', 'mara ', 'MARA.', 'ｍａｒａ'])('is not the same person once more, as %j', (operator) => {
+    const { safety, accepted, message, types } = said([{ operator: 'mara' }, { operator, minute: 9 }]);
+    expect([accepted, safety.mode, types]).toEqual([false, 'OBSERVING', ['ControlAccess']]);
+    expect(message).toBe('mara has requested this at 2026-01-06T15:00:00.000000000Z already: until 2026-01-06T15:10:00.000000000Z another operator must say `arm`');
+    // To say it again does not make it stand longer.
+    expect(safety.request?.at).toBe(AT);
+  });
+
+  test('who comes too late is refused, and the request is void: the next word is a new one', () => {
+    const late = said([{ operator: 'mara' }, { operator: 'ben', minute: 10 }]);
+    expect([late.accepted, late.pending, late.safety.mode, late.safety.request]).toEqual([false, undefined, 'OBSERVING', null]);
+    expect(late.events[0]).toEqual({ type: 'CommandRequestLapsed', data: { verb: 'arm', operator: 'mara', cause: 'late', detail: 'stood until 2026-01-06T15:10:00.000000000Z, and it is 2026-01-06T15:10:00.000000000Z', by: 'ben' } });
+    expect(late.message).toContain('nothing was done and it is void. Look at `status`, then say `arm` again for a request of your own');
+    const again = [{ operator: 'mara' }, { operator: 'ben', minute: 10 }, { operator: 'ben', minute: 11 }];
+    expect(said(again)).toMatchObject({ pending: true, safety: { request: { operator: 'ben' } } });
+    expect(said([...again, { operator: 'mara', minute: 12 }])).toMatchObject({ accepted: true, safety: { mode: 'ARMED' } });
+    // Who made it may simply make it anew.
+    expect(said([{ operator: 'mara' }, { operator: 'mara', minute: 10 }])).toMatchObject({ pending: true, safety: { request: { operator: 'mara', at: at(10) } } });
+  });
+
+  test.each<readonly [string, Partial<Shown>, string]>([
+    ['a mode', { mode: 'REDUCING' }, 'mode OBSERVING, now REDUCING'],
+    ['a mode that was left and entered again', { modeSince: '2026-01-06T15:01:00Z' }, 'mode OBSERVING was left and entered again'],
+    ['a cause of a halt', { causes: ['lossLimit'] }, 'mode OBSERVING, now OBSERVING for lossLimit'],
+    ['a position', { position: [{ tradeId: '7', instrument: 'EUR_USD', units: '-100' }] }, 'position flat, now -100 EUR_USD (trade 7)'],
+    ['a worst loss', { worstLoss: '27' }, 'worst loss 26 USD, now 27 USD'],
+    ['a build, configuration or model', { identity: 'build-1 c n' }, 'build, configuration or model are others'],
+  ])('is refused for %s that is no longer what was shown', (_what, shown, told) => {
+    const { safety, accepted, message, events } = said([{ operator: 'mara' }, { operator: 'ben', minute: 1, shown }]);
+    expect([accepted, safety.mode, safety.request]).toEqual([false, 'OBSERVING', null]);
+    expect(message).toContain(`the request of mara to arm was for what has changed since (${told})`);
+    expect(events[0]).toMatchObject({ type: 'CommandRequestLapsed', data: { cause: 'changed', by: 'ben' } });
+  });
+
+  test('may be asked anew by who asked, when something has changed; by another verb in any case; and not at all where none is demanded any more', () => {
+    expect(said([{ operator: 'mara' }, { operator: 'mara', minute: 1, shown: { worstLoss: '27' } }])).toMatchObject({ pending: true, safety: { request: { at: at(1), shown: { worstLoss: '27' } } } });
+    expect(said([{ operator: 'mara' }, { verb: 'halt', operator: 'mara' }, { verb: 'resume', operator: 'ben', minute: 1 }])).toMatchObject({ pending: true, types: ['CommandRequested', 'ControlAccess'], safety: { request: { verb: 'resume', operator: 'ben' } } });
+    const { safety } = said([{ operator: 'mara' }]);
+    expect(said([{ operator: 'ben' }], 'none', safety)).toMatchObject({ accepted: true, safety: { mode: 'ARMED', request: null } });
+  });
+
+  test('never stands in the way of what else refuses, nor of who stops trading', () => {
+    expect(said([{ operator: 'mara', facts: { ready: false, notReadyReason: 'starting' } }])).toMatchObject({ message: 'not ready: starting', safety: { request: null } });
+    expect(said([{ operator: 'mara' }, { operator: 'ben', facts: { unacknowledged: new Set(['trade 7']) } }])).toMatchObject({ accepted: false, safety: { mode: 'OBSERVING', request: { operator: 'mara' } } });
+    expect(said([{ operator: 'mara' }, { verb: 'halt', operator: 'mara' }])).toMatchObject({ accepted: true, safety: { mode: 'HALTED' } });
+    expect(said([{ verb: 'disarm', operator: 'mara' }], 'armAndResume', inMode('ARMED'))).toMatchObject({ accepted: true, safety: { mode: 'OBSERVING' } });
+    expect(said([{ operator: 'mara' }, { verb: 'reconcile', operator: 'ben' }, { operator: 'ben' }])).toMatchObject({ accepted: true, safety: { mode: 'ARMED' } });
   });
 });
 

@@ -34,6 +34,7 @@ export const LIMITS: SafetyLimits = {
   executionsMax: 40,
   positionCheckIntervalMs: 30_000,
   diskFreeBytesMin: 1_000,
+  secondOperator: 'none',
   dispositions: {
     lossLimit: 'flatten', overFill: 'flatten', positionLimit: 'flatten', slippage: 'hold', losingStreak: 'flatten', executions: 'flatten', model: 'flatten', data: 'flatten',
     foreignTrade: 'hold', authentication: 'hold', unknownSchema: 'hold', protocol: 'hold', egress: 'hold', rejections: 'hold', discrepancy: 'hold', operator: 'hold', emergency: 'hold',

@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { schemaKeys } from '../../config/schema.ts';
@@ -8,6 +10,7 @@ import { environmentName } from '../../config/source.ts';
 import { tool } from './emergency.ts';
 
 const UNIT_FILE = 'ops/systemd/reckoner.service';
+const HARDENED = [UNIT_FILE, 'ops/systemd/reckoner-deadman.service', 'ops/systemd/reckoner-emergency-check.service'];
 const EXPOSURE_MAX = 1.5;
 const unit = readFileSync(UNIT_FILE, 'utf8');
 const dockerfile = readFileSync('Dockerfile', 'utf8');
@@ -22,13 +25,27 @@ const unknownVariables = (text: string): readonly string[] => [...text.matchAll(
 const systemdVersion = Number(/^systemd (\d+)/.exec(spawnSync('systemd-analyze', ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1] ?? 0);
 if (systemdVersion < 250) console.info('systemd-analyze (250 or later) is not installed: the check of the unit’s exposure is skipped');
 
-describe('the systemd unit', () => {
-  test.skipIf(systemdVersion < 250)(`exposes at most ${EXPOSURE_MAX} by systemd’s own reckoning`, () => {
-    const { stdout, status } = spawnSync('systemd-analyze', ['security', '--offline=true', '--no-pager', `--threshold=${EXPOSURE_MAX * 10}`, UNIT_FILE], { encoding: 'utf8' });
-    expect(Number(/Overall exposure level for .*: ([\d.]+)/.exec(stdout)?.[1])).toBeLessThanOrEqual(EXPOSURE_MAX);
+describe('every systemd unit', () => {
+  test.skipIf(systemdVersion < 250)('is one that systemd understands', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'rk-'));
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+    const names = readdirSync('ops/systemd');
+    expect(names).toContain('reckoner-emergency-check.timer');
+    // Commands are looked for where they will be installed.
+    for (const name of names) writeFileSync(join(directory, name), readFileSync(join('ops/systemd', name), 'utf8').replaceAll('/opt/reckoner/node_modules/.bin/node', process.execPath));
+    const { stderr, status } = spawnSync('systemd-analyze', ['verify', '--man=no', ...names.map((name) => join(directory, name))], { encoding: 'utf8' });
+    expect(stderr).toBe('');
     expect(status).toBe(0);
   });
 
+  test.skipIf(systemdVersion < 250).each(HARDENED)(`exposes at most ${EXPOSURE_MAX} by systemd’s own reckoning: %s`, (file) => {
+    const { stdout, status } = spawnSync('systemd-analyze', ['security', '--offline=true', '--no-pager', `--threshold=${EXPOSURE_MAX * 10}`, file], { encoding: 'utf8' });
+    expect(Number(/Overall exposure level for .*: ([\d.]+)/.exec(stdout)?.[1])).toBeLessThanOrEqual(EXPOSURE_MAX);
+    expect(status).toBe(0);
+  });
+});
+
+describe('the systemd unit', () => {
   test('never restarts a daemon that ended for a reason a human must see', () => {
     expect(settingsOf('Restart')).toEqual(['on-failure']);
     expect(settingsOf('RestartPreventExitStatus').join(' ').split(' ').map(Number)).toEqual(NO_RESTART);
@@ -57,6 +74,35 @@ describe('the unit that flattens at the open', () => {
     expect(settingsOf('ExecStart', text).join()).toMatch(/ops\/emergency-close .*--token-file %d\/oanda-token .*--yes --halted wait --forever$/);
     const answers = settingsOf('RestartPreventExitStatus', text).join(' ').split(' ');
     expect(Object.keys(tool.MEANINGS).filter((code) => code !== '0' && !answers.includes(code))).toEqual(['1', '43']);
+  });
+});
+
+describe('the units of the dead-man', () => {
+  const [watch, check, timer] = ['deadman.service', 'emergency-check.service', 'emergency-check.timer'].map((name) => readFileSync(`ops/systemd/reckoner-${name}`, 'utf8')) as [string, string, string];
+
+  test('have a user and a token of their own, never the daemon’s', () => {
+    expect(settingsOf('User', watch)).toEqual(['reckoner-deadman']);
+    expect(settingsOf('DynamicUser', check)).toEqual(['yes']);
+    for (const text of [watch, check]) {
+      expect(settingsOf('LoadCredential', text)).toEqual(['emergency-token:/etc/reckoner/emergency-token']);
+      expect(text).not.toContain('oanda-token');
+      expect(settingsOf('ExecStart', text).join()).toContain('--token-file %d/emergency-token');
+    }
+  });
+
+  test('close nothing unless the operator’s file says so, and outlive every stop of the daemon', () => {
+    expect(settingsOf('ExecStart', watch).join()).toMatch(/ops\/deadman .*\$DEADMAN_OPTIONS$/);
+    expect(settingsOf('ExecStart', watch).join()).not.toContain('--flatten-after');
+    expect(watch).not.toMatch(/^(Requires|BindsTo|PartOf)=/m);
+    expect(settingsOf('Restart', watch)).toEqual(['always']);
+    expect(settingsOf('KillMode', watch)).toEqual(['mixed']);
+  });
+
+  test('try the token every day by a dry run, of which both good answers are a success', () => {
+    expect(settingsOf('ExecStart', check).join()).toMatch(/ops\/emergency-close .* --dry-run$/);
+    expect(settingsOf('SuccessExitStatus', check)).toEqual(['48']);
+    expect(settingsOf('OnCalendar', timer)).toEqual(['*-*-* 06:00:00 UTC']);
+    expect(settingsOf('Persistent', timer)).toEqual(['yes']);
   });
 });
 

@@ -1,21 +1,16 @@
 /** What the emergency close promises as a file: that it stands alone, says what it does, and runs on an older Node. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { TOOL, tool } from './emergency.ts';
+import { TOOL, olderNode, tool } from './emergency.ts';
 
 const source = readFileSync(TOOL, 'utf8');
 const runbook = readFileSync('ops/runbook.md', 'utf8');
 const help = (node: string, file = TOOL) => spawnSync(node, [file, '--help'], { encoding: 'utf8', cwd: '/', env: {} });
 
-/** A Node of the machine's own that is older than the pinned one and new enough for the tool; null where there is none. */
-function olderNode(): string | null {
-  const found = (process.env['PATH'] ?? '').split(delimiter).map((directory) => join(directory, 'node')).filter((path) => existsSync(path));
-  return found.find((path) => /^v2[0-3]\./.test(spawnSync(path, ['--version'], { encoding: 'utf8' }).stdout)) ?? null;
-}
 const older = olderNode();
 if (older === null) console.info('no Node 20 to 23 is on the path: the emergency close is held to it by the lint rules alone');
 
@@ -43,7 +38,7 @@ describe('the emergency close', () => {
     const codes = Object.keys(tool.MEANINGS);
     expect(codes).toEqual(['0', '1', '40', '41', '42', '43', '44', '45', '46', '47', '48', '64']);
     for (const code of codes) expect(stdout).toContain(`${code.padStart(2)}  ${tool.MEANINGS[code]!}`);
-    const section = runbook.slice(runbook.indexOf('## Emergency close'), runbook.indexOf('## Exit codes'));
+    const section = runbook.slice(runbook.indexOf('## Emergency close'), runbook.indexOf('## Dead-man'));
     expect([...section.matchAll(/^\| `(\d+)` \|/gm)].map(([, code]) => code)).toEqual(codes);
     expect(tool.PRECEDENCE.slice(1, -1)).toEqual([44, 42, 43, 40, 41, 45, 46, 47]);
   });

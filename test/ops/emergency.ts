@@ -2,11 +2,11 @@
  * Emergency closes in tests: the tool as a process of its own against the local broker, which a drill gives its
  * faults, and the account as the broker has it.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { ACCOUNT, ROOT } from '../e2e/processes.ts';
@@ -14,6 +14,13 @@ import { Drill } from '../faults/harness.ts';
 import type { DrillPlan } from '../faults/harness.ts';
 
 export const TOOL = join(ROOT, 'ops/emergency-close');
+
+/** A Node of the machine's own that is older than the pinned one and new enough for the tools of ops/; null where there is none. */
+export function olderNode(): string | null {
+  const found = (process.env['PATH'] ?? '').split(delimiter).map((directory) => join(directory, 'node')).filter((path) => existsSync(path));
+  return found.find((path) => /^v2[0-3]\./.test(spawnSync(path, ['--version'], { encoding: 'utf8' }).stdout)) ?? null;
+}
+
 /** Runs the tool with time that passes sixty times as fast, so that its whole watch takes seconds. */
 const FAST = `const { performance } = require('node:perf_hooks'); const { setTimeout: sleep } = require('node:timers/promises');
 const ports = { now: () => performance.now() * 60, sleep: (ms, signal) => sleep(Math.max(0, ms) / 60, undefined, { signal }).catch(() => undefined) };

@@ -8,8 +8,9 @@ const FILES = projectFiles();
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 /** One file by promise, so that it can be copied to where it is needed: it alone may be longer. */
 const ALONE = 'ops/emergency-close';
-const CODE = FILES.filter((path) => /\.(ts|js|cjs|mjs|sh)$/.test(path) || path === '.ci/run' || path === ALONE);
-const TEXT = [...CODE, ...FILES.filter((path) => /\.(md|ya?ml|service|json)$/.test(path) || path === 'Dockerfile')].filter((path) => !path.startsWith('test/fixtures/'));
+const PLAIN = [ALONE, 'ops/deadman'];
+const CODE = FILES.filter((path) => /\.(ts|js|cjs|mjs|sh)$/.test(path) || path === '.ci/run' || PLAIN.includes(path));
+const TEXT = [...CODE, ...FILES.filter((path) => /\.(md|ya?ml|service|timer|json)$/.test(path) || path === 'Dockerfile')].filter((path) => !path.startsWith('test/fixtures/'));
 const LINES_MAX = 600;
 const LINES_ALONE_MAX = 750;
 const FIXTURE_BYTES_MAX = 150 * 1024;
