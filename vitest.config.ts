@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Unit, contract and simulation tests run side by side; end-to-end tests start real daemons and run one by one after them. */
+/** Unit, contract and simulation tests run side by side; end-to-end tests start real daemons, wait a good deal, and run side by side after them. */
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -14,7 +14,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'e2e', include: ['test/**/*.e2e.test.ts'], testTimeout: 180_000, hookTimeout: 60_000, fileParallelism: false, maxWorkers: 1, sequence: { groupOrder: 1 } },
+        test: { name: 'e2e', include: ['test/**/*.e2e.test.ts'], testTimeout: 180_000, hookTimeout: 60_000, sequence: { groupOrder: 1 } },
       },
     ],
   },

@@ -130,6 +130,8 @@ export interface VerifyOptions {
   readonly after?: VerifiedHead;
   /** Events done, of those that there are to verify. */
   readonly progress?: (done: number, total: number) => void;
+  /** Ends it early: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** A live view of the log: everything after a position, then a caught-up signal, then each new event. */

@@ -141,8 +141,9 @@ class MemoryStore implements EventStore {
     return { sequence: last, position: last, streams, hash: this.#hashing === 'chain' ? headHash(streams) : '' };
   }
 
-  async verify({ after: verified, progress }: VerifyOptions = {}): Promise<LogVerdict> {
+  async verify({ after: verified, progress, signal }: VerifyOptions = {}): Promise<LogVerdict> {
     this.#checkUsable();
+    signal?.throwIfAborted();
     if (this.#hashing === 'none') throw new StoreError('a log without hashes cannot be verified: open the memory store with hashing "chain"');
     const from = verified?.position ?? -1;
     const headsThen = verified === undefined ? [] : headsOf(this.#events.slice(0, from + 1));

@@ -238,7 +238,7 @@ class SqliteStore implements EventStore {
   }
 
   /** Reads on a connection and a snapshot of its own, so that appends may go on meanwhile. */
-  async verify({ after: verified, progress }: VerifyOptions = {}): Promise<LogVerdict> {
+  async verify({ after: verified, progress, signal }: VerifyOptions = {}): Promise<LogVerdict> {
     this.#checkUsable();
     // Read before the snapshot is taken: a running daemon moves both, and the witness must not be the younger.
     const witness = readWitness(this.#directory);
@@ -262,10 +262,11 @@ class SqliteStore implements EventStore {
         after = page.at(-1)!.position;
         progress?.(after - from, total);
         await new Promise<void>((resolve) => void setImmediate(resolve));
+        signal?.throwIfAborted();
       }
       return againstWitness(checker.finish(heads), witness, (sequence) => headHash(reader.headsAt(sequence, heads)));
     } catch (error) {
-      throw storeError(error, `verifying the log in ${this.#directory}`);
+      throw signal?.aborted === true ? error : storeError(error, `verifying the log in ${this.#directory}`);
     } finally {
       database.close();
     }

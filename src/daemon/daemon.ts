@@ -36,7 +36,7 @@ import { LockstepDriver } from './lockstep.ts';
 import { observeWith } from './observers.ts';
 import { loadPolicy, PolicySeat } from './policy.ts';
 import type { OpenLog } from './opening.ts';
-import { knownDesk, openLog } from './opening.ts';
+import { knownDesk, openLog, proveBeside } from './opening.ts';
 import { EXIT, Runtime } from './runtime.ts';
 import { readinessOf, statusOf } from './status.ts';
 import { Timekeeper } from './timekeeper.ts';
@@ -167,6 +167,7 @@ async function runOn(options: DaemonOptions, log: OpenLog, broker: Broker, time:
     runtime.submit({ kind: 'start', run: facts });
     lookForEmergency(runtime, haltFile, config, logger);
     time.keeper?.attach({ submit: (input) => runtime.submit(input), measured: (offsetMs) => journal.measureClockOffset(offsetMs) });
+    if (!log.isProvedWhole) watches.push(proveBeside(store, (detail) => runtime.end(EXIT.store, detail)));
     // Accelerated time has no seconds to look in: there, the HALT file is looked for before each opening order.
     if (time.lockstep !== null) void time.lockstep.follow(runtime);
     else watches.push(watchForEmergency(runtime, haltFile, config), diskWatch(config, runtime, logger));

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { openSqliteStore } from '../../adapters/sqlite/store.ts';
 import type { Config } from '../../config/config.ts';
 import type { DeskState } from '../../domain/desk/state.ts';
+import type { LogFault } from '../../domain/chain.ts';
 import type { EventStore, LogVerdict } from '../../domain/log.ts';
 import { StoreError } from '../../domain/log.ts';
 import type { DeskSettings } from '../../domain/settings.ts';
@@ -30,23 +31,46 @@ export interface OpeningOptions {
 export interface OpenLog {
   readonly store: EventStore;
   readonly checkpoints: Checkpoints;
-  /** Up to where the log had been verified before this start; null for its beginning. */
+  /** What the desk was, and how far the log had been verified, before this start; null for its beginning. */
   readonly checkpoint: Checkpoint | null;
+  /** False where what lies before the checkpoint has not been looked at again. */
+  readonly isProvedWhole: boolean;
 }
 
-/** Opens the log and proves it, from its last checkpoint on, before anything is built on it. */
-export async function openLog({ config, configHash, logger }: OpeningOptions): Promise<OpenLog> {
+/** A log of so many events is proved whole within a second, and always is before anything is built on it. */
+const PROVED_WHOLE_EVENTS_MAX = 100_000;
+
+/** Opens the log and proves it before anything is built on it: all of it, or of a long one what came after its last checkpoint. */
+export async function openLog({ config, configHash, logger }: OpeningOptions, wholeEventsMax = PROVED_WHOLE_EVENTS_MAX): Promise<OpenLog> {
   const { dataDirectory: directory, name: deployment } = config.deployment;
   makeDirectory(directory);
   const store = openSqliteStore({ directory, projections: ALL_PROJECTIONS, deployment });
   const checkpoints = new Checkpoints(directory, configHash);
   const checkpoint = await fitting(store, checkpoints, logger);
-  const verdict = checkpoint === null ? await store.verify() : null;
+  const isProvedWhole = checkpoint === null || (await store.head()).sequence < wholeEventsMax;
+  const verdict = isProvedWhole ? await store.verify() : null;
   if (verdict?.ok === false) {
     await store.close();
-    throw new StoreError(`the log is broken at ${verdict.stream}@${verdict.revision}: ${verdict.reason}; nothing was changed, restore a backup and run \`reckoner verify\``);
+    throw new StoreError(`${brokenText(verdict)}; nothing was changed, restore a backup and run \`reckoner verify\``);
   }
-  return { store, checkpoints, checkpoint };
+  return { store, checkpoints, checkpoint, isProvedWhole };
+}
+
+const brokenText = ({ stream, revision, reason }: LogFault): string => `the log is broken at ${stream}@${revision}: ${reason}`;
+
+/** Proves all of the log beside the running daemon. @returns whatever ends it early. */
+export function proveBeside(store: EventStore, broken: (detail: string) => void): () => void {
+  const ending = new AbortController();
+  const tell = (detail: string): void => {
+    if (!ending.signal.aborted) broken(detail);
+  };
+  store.verify({ signal: ending.signal }).then(
+    (verdict) => {
+      if (!verdict.ok) tell(`${brokenText(verdict)}; restore a backup and run \`reckoner verify\``);
+    },
+    (error: unknown) => tell(String(error)),
+  );
+  return () => ending.abort();
 }
 
 /** The checkpoint, where the log behind it proves whole; null where everything must be looked at. */

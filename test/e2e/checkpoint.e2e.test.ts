@@ -1,7 +1,10 @@
 /** A start from a checkpoint knows what a start from the log's beginning knows; one that does not fit is not used. */
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
+import { databaseFile } from '../../adapters/sqlite/database.ts';
 import { loadConfig } from '../../config/load.ts';
 import { evolveDesk } from '../../domain/desk/evolve.ts';
 import type { DeskState } from '../../domain/desk/state.ts';
@@ -11,6 +14,8 @@ import type { ProjectedEvent } from '../../domain/projection.ts';
 import type { DeskSettings } from '../../domain/settings.ts';
 import { parseInstant } from '../../domain/time.ts';
 import { Checkpoints } from '../../src/daemon/checkpoint.ts';
+import type { OpenLog } from '../../src/daemon/opening.ts';
+import { openLog, proveBeside } from '../../src/daemon/opening.ts';
 import { deskSettings } from '../../src/desk-settings.ts';
 import { Drill, drill } from '../faults/harness.ts';
 import { GENESIS_HASH } from '../../domain/log.ts';
@@ -54,6 +59,30 @@ describe('a checkpoint', () => {
     const directory = folderForTest();
     new Checkpoints(directory, GENESIS_HASH).write(HEAD, initialDesk(settingsOf()));
     expect(read(directory, join(directory, 'desk.checkpoint')).read()).toEqual({ unusable: expect.stringContaining(why) as string });
+  });
+
+  test('of a log that is too long to be proved whole at once has the rest proved beside the daemon', async () => {
+    const real = await Drill.prepare('realtime', { faults: [] });
+    const daemon = real.startDaemon();
+    await real.place.whenReady(daemon);
+    expect((await daemon.end('SIGTERM')).code).toBe(0);
+    const { config, hash } = loadConfig({ file: DEMO_PROFILE, environment: real.place.environment(real.settings, real.address), baseDirectory: ROOT });
+    const open = (wholeEventsMax: number): Promise<OpenLog> => openLog({ config, configHash: hash, logger: pino({ level: 'silent' }) }, wholeEventsMax);
+    const short = await open(100);
+    expect(short.isProvedWhole).toBe(true);
+    await short.store.close();
+    const database = new DatabaseSync(databaseFile(real.place.dataDirectory));
+    database.exec("UPDATE events SET data = replace(data, '\"accountId\":\"101', '\"accountId\":\"102') WHERE position = 0");
+    database.close();
+    await expect(open(100)).rejects.toThrow(/broken at daemon-demo@0/);
+    const long = await open(1);
+    expect(long.isProvedWhole).toBe(false);
+    expect(await new Promise<string>((resolve) => void proveBeside(long.store, resolve))).toMatch(/^the log is broken at daemon-demo@0: .*restore a backup/);
+    const told: string[] = [];
+    proveBeside(long.store, (detail) => told.push(detail))();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(told).toEqual([]);
+    await long.store.close();
   });
 
   test('restores nothing where the broker has described an instrument otherwise since', () => {

@@ -80,13 +80,13 @@ export class Drill {
   readonly broker: LocalBroker;
   /** Stands before the broker's REST port; null without toxics. */
   readonly proxy: FaultProxy | null;
-  readonly #settings: Settings;
+  readonly settings: Settings;
 
   private constructor(place: Workplace, broker: LocalBroker, proxy: FaultProxy | null, settings: Settings) {
     this.place = place;
     this.broker = broker;
     this.proxy = proxy;
-    this.#settings = settings;
+    this.settings = settings;
   }
 
   /** Prepares a drill inside a test; it ends with the test, whatever came of it. */
@@ -117,7 +117,7 @@ export class Drill {
 
   /** Runs a daemon in this process from READY and armed to the market's end, or to its own. */
   async run(): Promise<DrillOutcome> {
-    const { config, hash } = loadConfig({ file: DEMO_PROFILE, environment: this.place.environment(this.#settings, this.address), baseDirectory: ROOT });
+    const { config, hash } = loadConfig({ file: DEMO_PROFILE, environment: this.place.environment(this.settings, this.address), baseDirectory: ROOT });
     const daemon = runDaemon({ config, configHash: hash, build: BUILD, logger: pino({ level: 'silent' }) });
     let ended = false;
     void daemon.finally(() => (ended = true));
@@ -134,7 +134,7 @@ export class Drill {
 
   /** Starts a daemon as a process of its own, as real time needs it. */
   startDaemon(extra: NodeJS.ProcessEnv = {}): Child {
-    return this.place.startDaemon({ address: this.address }, this.#settings, DEMO_PROFILE, extra);
+    return this.place.startDaemon({ address: this.address }, this.settings, DEMO_PROFILE, extra);
   }
 
   /** Lets a held market go. */
