@@ -2,6 +2,7 @@
  * Checks a log as it is read: every hash, every link, every revision and the sequence. It holds one head for
  * each stream and nothing else, so a log of any length is checked in flat memory.
  */
+import { jsonOf } from './json.ts';
 import { GENESIS_HASH, hashEvent, headHash } from './log.ts';
 import type { LogVerdict, RecordedEvent, StreamHead, StreamName, VerifiedHead } from './log.ts';
 
@@ -40,13 +41,8 @@ class MemberFinder {
 }
 
 function parsedMember(metadataJson: string, member: string): unknown {
-  try {
-    const parsed: unknown = JSON.parse(metadataJson);
-    return typeof parsed === 'object' && parsed !== null ? (parsed as { readonly [key: string]: unknown })[member] : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const parsed = jsonOf(metadataJson);
+  return typeof parsed === 'object' && parsed !== null ? (parsed as { readonly [key: string]: unknown })[member] : undefined;
 }
 
 /** What a log whose heads were others at a verified point has come to: `null` where they are the same. */

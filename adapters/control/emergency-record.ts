@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { EmergencyLine } from '../../domain/desk/inputs.ts';
 import { CATALOGUE } from '../../domain/events.ts';
+import { jsonOf } from '../../domain/json.ts';
 
 const FILE_NAME = /^emergency-[\w-]{1,60}\.jsonl$/;
 /** The newest so many files; a close of an hour takes some hundred kilobytes. */
@@ -28,15 +29,6 @@ export interface EmergencyRecords {
   readonly lines: readonly EmergencyLine[];
   /** What could not be read, as `file: why`. */
   readonly unreadable: readonly string[];
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
 }
 
 /** Null for a line that is none of the tool's. */

@@ -6,12 +6,13 @@
  */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Json } from '../../domain/canonical.ts';
 import { canonicalJson } from '../../domain/canonical.ts';
 import { VERDICTS } from './experiment.ts';
 import { recordedExchangeSchema } from './probe.ts';
+import { writeWhole } from '../whole-file.ts';
 
 const contentSchema = z.strictObject({
   format: z.literal('reckoner-certificate/1'),
@@ -77,18 +78,7 @@ export function signCertificate(content: CertificateContent, key: KeyObject): Ce
   return { ...whole, signature: sign(null, signedBytes(whole), key).toString('base64') };
 }
 
-/** Whole or not at all: a certificate that a crash cut short must not be taken for one. */
-export function writeCertificate(file: string, certificate: Certificate): void {
-  const temporary = `${file}.${process.pid}.tmp`;
-  const descriptor = openSync(temporary, 'w', 0o600);
-  try {
-    writeFileSync(descriptor, `${JSON.stringify(certificate, null, 2)}\n`);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-  renameSync(temporary, file);
-}
+export const writeCertificate = (file: string, certificate: Certificate): void => writeWhole(file, `${JSON.stringify(certificate, null, 2)}\n`);
 
 /** Reads a certificate and checks its signature. @throws CertificateError */
 export function readCertificate(file: string): Certificate {

@@ -7,6 +7,7 @@ import type { Pool } from 'undici';
 import { z } from 'zod';
 import { exchange } from '../../adapters/oanda/http.ts';
 import type { Clock } from '../../domain/clock.ts';
+import { jsonOf } from '../../domain/json.ts';
 import { formatInstant } from '../../domain/time.ts';
 
 const REPLY_BYTES_MAX = 1024 * 1024;
@@ -215,16 +216,6 @@ export class Probe {
     };
     this.#exchanges.push(record);
     return { status: reply.broken === null ? reply.status : null, body: jsonOf(text), record };
-  }
-}
-
-/** The value of a JSON text; null for any other text. */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
   }
 }
 

@@ -6,17 +6,19 @@
  * must have had the same head at that point. In every other case the log is verified and folded from its beginning.
  */
 import { createHash, hash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { z } from 'zod';
 import type { Book, DeskState } from '../../domain/desk/state.ts';
 import { initialDesk } from '../../domain/desk/state.ts';
 import type { ClientOrderId } from '../../domain/ids.ts';
+import { jsonOf } from '../../domain/json.ts';
 import { LayeredMap } from '../../domain/layered-map.ts';
 import type { VerifiedHead } from '../../domain/log.ts';
 import type { DeskSettings } from '../../domain/settings.ts';
 import type { Order, Trading } from '../../domain/trading.ts';
+import { writeWhole } from '../whole-file.ts';
 
 const FILE_NAME = 'desk.checkpoint';
 const DOMAIN = join(import.meta.dirname, '..', '..', 'domain');
@@ -59,23 +61,11 @@ export class Checkpoints {
     this.#identity = `${codeHash()} ${configHash} ${process.version}`;
   }
 
-  /**
-   * Atomic and on the disk when it returns; the former one stands until then.
-   * @throws whatever the file system says.
-   */
+  /** The former one stands until this one is on the disk. @throws whatever the file system says. */
   write(head: VerifiedHead, state: DeskState): void {
     const folded = serialize(foldedOf(state));
     const header = { format: 'reckoner-checkpoint/1', identity: this.#identity, instruments: instrumentsHash(state.settings), sequence: head.sequence, position: head.position, headHash: head.hash, foldedHash: hash('sha256', folded) };
-    const file = join(this.#directory, FILE_NAME);
-    const descriptor = openSync(`${file}.new`, 'w', 0o600);
-    try {
-      writeSync(descriptor, `${JSON.stringify(header)}\n`);
-      writeSync(descriptor, folded);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    renameSync(`${file}.new`, file);
+    writeWhole(join(this.#directory, FILE_NAME), `${JSON.stringify(header)}\n`, folded);
   }
 
   /** The checkpoint, or why there is none to go by: null where none was ever written. */
@@ -117,15 +107,6 @@ function bytesOf(file: string): Buffer | null {
     return readFileSync(file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
     throw error;
   }
 }
